@@ -92,7 +92,7 @@ class Client:
         try:
             (path,) = parse_qs(parts.query, strict_parsing=True)["socket"]
         except (ValueError, KeyError) as error:
-            raise NbdError("this is no URI of an NBD server on a Unix socket") from error
+            raise NbdError("this is not a URI of an NBD server on a Unix socket") from error
         return cls(path, unquote(parts.path.removeprefix("/")))
 
     def ask(self, offset: int, length: int) -> int:
@@ -122,7 +122,7 @@ class Client:
     def _negotiate(self, export: bytes) -> None:
         magic, second, flags = _GREETING.unpack(self._take(_GREETING.size))
         if (magic, second) != (b"NBDMAGIC", _OPTION_MAGIC) or not flags & _FIXED:
-            raise NbdError("the server does not speak NBD as it is today")
+            raise NbdError("the server does not support the fixed newstyle of NBD")
         self._socket.sendall(struct.pack(">I", _FIXED | flags & _NO_ZEROES))
         name = struct.pack(">I", len(export)) + export
         if self._option(_STRUCTURED_REPLY, b"") is not None:
@@ -150,7 +150,7 @@ class Client:
         while True:
             magic, about, kind, length = _OPTION_REPLY.unpack(self._take(_OPTION_REPLY.size))
             if (magic, about) != (_OPTION_REPLY_MAGIC, option) or length > MOST_OPTION_BYTES:
-                raise NbdError("the server answered an option as the protocol does not")
+                raise NbdError("the server's answer to an option violates the protocol")
             said = self._take(length)
             if kind == _ACK:
                 return answers
@@ -178,7 +178,7 @@ class Client:
         magic, second, cookie = _SIMPLE.unpack(self._take(_SIMPLE.size))
         answer = self._answers.get(cookie)
         if answer is None:
-            raise NbdError("the server answers what was not asked")
+            raise NbdError("the server answered another request")
         if magic == _SIMPLE_MAGIC:
             answer.error, answer.done = second, True
             if not second:
@@ -188,7 +188,7 @@ class Client:
             answer.done = bool(second >> 16 & _DONE)
             self._part(answer, second & 0xFFFF, length)
         else:
-            raise NbdError("the server answers as the protocol does not")
+            raise NbdError("the server's answer violates the protocol")
 
     def _part(self, answer: _Answer, kind: int, length: int) -> None:
         if kind == _DATA and 8 < length <= answer.length + 8:
@@ -203,7 +203,7 @@ class Client:
         elif kind & _ERROR_BIT and 4 <= length <= MOST_OPTION_BYTES:
             (answer.error,) = struct.unpack_from(">I", self._take(length))
         elif kind != _NONE or length:
-            raise NbdError("the server answers with what was not asked")
+            raise NbdError("the server sent data that was not requested")
 
     def _put(self, answer: _Answer, at: int, length: int) -> None:
         if at == 0 and length == answer.length:
@@ -225,7 +225,7 @@ class Client:
 
     def _check(self, answer: _Answer, at: int, length: int) -> None:
         if not 0 <= at <= at + length <= answer.length:
-            raise NbdError("the server answers with bytes beyond those asked for")
+            raise NbdError("the server sent bytes beyond the requested ones")
 
     def _take(self, length: int) -> bytearray:
         content = bytearray(length)

@@ -111,26 +111,29 @@ ATTACKS: Final[Mapping[str, tuple[Callable[[], Export], str]]] = {
     "a companion without a manifest": (lambda: export(KEY, manifest_sha256=None), "another manifest"),
     "another disk": (
         lambda: SIGNED.with_companion(_set("Disks", 0, "ObjectSha256", value="0" * 64)),
-        "not that of the key",
+        "does not match its content",
     ),
     "another lineage": (
         lambda: SIGNED.with_companion(_set("Image", "Lineage", "Region", value="eu-west-2b")),
-        "not that of the key",
+        "does not match its content",
     ),
-    "something added": (lambda: SIGNED.with_companion(_set("Later", value=1)), "not that of the key"),
+    "something added": (lambda: SIGNED.with_companion(_set("Later", value=1)), "does not match its content"),
     "another signer": (
         lambda: SIGNED.with_companion(_set("Signer", "PublicKey", value=OTHER.public.text)),
-        "not that of the key",
+        "does not match its content",
     ),
     "another region's name": (
         lambda: SIGNED.with_companion(_set("Signer", "Region", value="cloudgouv")),
-        "not that of the key",
+        "does not match its content",
     ),
     "another signature": (
         lambda: SIGNED.with_companion(_set("Signature", value=OTHER.sign(b""))),
-        "not that of the key",
+        "does not match its content",
     ),
-    "no signature in it": (lambda: SIGNED.with_companion(_set("Signature", value="")), "not that of the key"),
+    "no signature in it": (
+        lambda: SIGNED.with_companion(_set("Signature", value="")),
+        "does not match its content",
+    ),
     "no signature": (
         lambda: SIGNED.with_companion(lambda document: document.pop("Signature")),
         "no Signature",
@@ -140,8 +143,8 @@ ATTACKS: Final[Mapping[str, tuple[Callable[[], Export], str]]] = {
         lambda: SIGNED.with_companion(_set("Signer", "PublicKey", value="ed25519:AAAA")),
         "not a public key",
     ),
-    "a key of JSON twice": (lambda: replace(SIGNED, companion=_twice(SIGNED.companion)), "is there twice"),
-    "a fraction": (lambda: SIGNED.with_companion(_set("Later", value=1.5)), "not whole"),
+    "a key of JSON twice": (lambda: replace(SIGNED, companion=_twice(SIGNED.companion)), "occurs twice"),
+    "a fraction": (lambda: SIGNED.with_companion(_set("Later", value=1.5)), "not an integer"),
 }
 
 

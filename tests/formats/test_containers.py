@@ -97,9 +97,9 @@ FOREIGN: dict[str, tuple[str, str, Callable[[Path], bytes]]] = {
     "qcow": ("qcow", "qemu-img convert -f qcow ", by_qemu("qcow")),
     "parallels": ("parallels", "qemu-img convert -f parallels", lambda _: PARALLELS),
     "luks": ("luks", "cryptsetup open", luks),
-    "a page": ("html", "a page", lambda _: b"<!DOCTYPE html>\n<p>Sign in</p>".ljust(1024)),
-    "a page filled with zeros": ("html", "a page", lambda _: b"<html>Sign in</html>".ljust(1024, b"\0")),
-    "an error of a bucket": ("html", "a page", lambda _: b"<?xml version='1.0'?><Error/>".ljust(512)),
+    "a web page": ("html", "a web page", lambda _: b"<!DOCTYPE html>\n<p>Sign in</p>".ljust(1024)),
+    "a page filled with zeros": ("html", "a web page", lambda _: b"<html>Sign in</html>".ljust(1024, b"\0")),
+    "an error of a bucket": ("html", "a web page", lambda _: b"<?xml version='1.0'?><Error/>".ljust(512)),
     "text": ("text", "this is text", lambda _: "Zugriff nicht möglich\n".encode().ljust(512)),
 }
 
@@ -158,13 +158,13 @@ def test_one_that_looks_like_nothing_has_to_be_called_raw() -> None:
 def test_a_raw_disk_of_odd_length_is_told_what_it_begins_as(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(lzma.compress(DISK) + b"x")
-    with pytest.raises(WrongDiskSize, match=r"begins as xz does .*unxz"):
+    with pytest.raises(WrongDiskSize, match=r"begins like xz .*unxz"):
         inspect_file(path, SaidOfDisk("raw"), most_bytes=MIB)
     path.write_bytes(b"QFI\xfb\0\0\0\x03".ljust(513, b"\0"))
-    with pytest.raises(WrongDiskSize, match=r"begins as qcow2 does .*\.qcow2"):
+    with pytest.raises(WrongDiskSize, match=r"begins like qcow2 .*\.qcow2"):
         inspect_file(path, SaidOfDisk("raw"), most_bytes=MIB)
     path.write_bytes(gzip.compress(DISK).ljust(513, b"x"))
-    with pytest.raises(WrongDiskSize, match=r"begins as gzip does .*\.raw\.gz"):
+    with pytest.raises(WrongDiskSize, match=r"begins like gzip .*\.raw\.gz"):
         inspect_file(path, SaidOfDisk("raw"), most_bytes=MIB)
 
 

@@ -296,7 +296,7 @@ def test_what_only_drips_is_given_up(fetcher: Fetcher, port: int, path: str) -> 
     """By what comes while it is waited for, long before the time of the download is over."""
     limits = Limits(10**9, seconds=1000, idle_seconds=5, least_bytes_per_second=64 * 1024, pace_seconds=0.5)
     started = time.monotonic()
-    with pytest.raises(DownloadDrips, match=r"KiB a second came in 0 seconds.*, and 64 are expected"):
+    with pytest.raises(DownloadDrips, match=r"KiB a second for 0 seconds, and at least 64 are expected"):
         fetcher.read(f"http://127.0.0.1:{port}/{path}", "FileLocation", limits)
     assert time.monotonic() - started < 5
 
@@ -368,7 +368,7 @@ def test_nobody_there(port: int) -> None:
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..b.example", ".example"])
 def test_a_name_that_can_be_nobodys_is_refused(host: str) -> None:
     """By the system's own resolver, which Python gives a name in the form of IDNA."""
-    with pytest.raises(UrlUnreachable, match="no server can have this name"):
+    with pytest.raises(UrlUnreachable, match="this is not a valid host name"):
         Fetcher(AllowList()).read(f"http://{host}/", "FileLocation", LIMITS)
 
 
@@ -388,7 +388,7 @@ def test_a_resolver_that_does_not_answer_has_the_time_of_the_download() -> None:
         return []
 
     started = time.monotonic()
-    with pytest.raises(UrlUnreachable, match="not told in time"):
+    with pytest.raises(UrlUnreachable, match="not resolved in time"):
         Fetcher(AllowList(), resolver=silent).read(
             "http://a.example/", "FileLocation", Limits(9, seconds=0.2)
         )

@@ -108,7 +108,7 @@ def test_family_and_suite_are_enough(tmp_path: Path) -> None:
         (LEAST + "disk-gib = true", "'disk-gib': a whole number of 2 to 1024"),
         (LEAST + 'product-codes = ["1"]', "'product-codes': a code such as"),
         (LEAST + "components = []", "'components': the list is empty."),
-        (LEAST + 'packages = ["nginx", "nginx"]', "'packages': 'nginx' is there twice."),
+        (LEAST + 'packages = ["nginx", "nginx"]', "'packages': 'nginx' occurs twice."),
         (LEAST + 'packages = ["nginx,curl"]', "'packages': the name of a Debian package is expected"),
         (LEAST + 'packages = ["-oX=y"]', "'packages': the name of a Debian package is expected"),
         (LEAST + 'kernel = "Linux"', "'kernel': the name of a Debian package"),

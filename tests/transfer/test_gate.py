@@ -185,33 +185,33 @@ def vhdx_in_use(bench: Bench) -> Path:
 
 
 REFUSED: dict[str, tuple[Callable[[Bench], Path], type[UserError], str]] = {
-    "a VMDK with a parent": (vmdk_on_another, DiskInParts, "refers to a parent"),
+    "a VMDK with a parent": (vmdk_on_another, DiskInParts, "it has a parent"),
     "a VMDK with a parent that stands where QEMU alone looks for it": (
         lambda bench: vmdk_with(bench, b"#DDB", b'ddb.x = "parentFileNameHint="/etc/passwd""'),
         DiskInParts,
-        "refers to a parent",
+        "it has a parent",
     ),
     "a VMDK with two parents, of which QEMU takes the first": (
         lambda bench: vmdk_with(bench, b"parentCID=ffffffff", b"parentCID=12345678\nparentCID=ffffffff"),
         DiskInParts,
-        "refers to a parent",
+        "it has a parent",
     ),
     "a VMDK with a parent in a text that its header does not point to": (
         vmdk_with_two_descriptors,
         DiskInParts,
-        "refers to a parent",
+        "it has a parent",
     ),
     "a VMDK with a parent behind the end that its header tells": (
         lambda bench: patched(
             vmdk_with(bench, b"#DDB", b"#" * 600 + b'\nparentFileNameHint="/etc/passwd"'), 36, "<Q", 1
         ),
         DiskInParts,
-        "refers to a parent",
+        "it has a parent",
     ),
     "a VMDK whose data are in another file": (
         lambda bench: vmdk_with(bench, b'SPARSE "disk.vmdk"', b'FLAT "/etc/passwd"'),
         DiskInParts,
-        "names other files",
+        "in other files",
     ),
     "a VMDK of a type that has other files": (
         lambda bench: vmdk_with(bench, b"monolithicSparse", b"vmfsSparse"),
@@ -255,12 +255,12 @@ REFUSED: dict[str, tuple[Callable[[Bench], Path], type[UserError], str]] = {
     "an OVA without a disk": (
         lambda bench: archive(bench.folder / "a.ova", {"a.ovf": OVF}),
         UserError,
-        "no disk in it",
+        "it has no disk",
     ),
     "an OVA that is damaged": (
         lambda bench: patched(archive(bench.folder / "a.ova", {"a.ovf": OVF}), 0, "<I", 0x11111111),
         UserError,
-        "damaged, or no archive",
+        "damaged, or not a tar archive",
     ),
     "a disk that is called an OVA": (
         lambda bench: make(bench.raw, bench.folder / "a.ova", "vmdk"),

@@ -159,7 +159,7 @@ DAMAGES: dict[str, tuple[Callable[[ObjectStore, ExportTask], object], str]] = {
             ),
             metadata={},
         ),
-        "not that of the key",
+        "does not match its content",
     ),
 }
 

@@ -205,27 +205,30 @@ def looping(data: bytes) -> bytes:
 
 
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
-    "a backing file": (lambda: backed(qcow2(SYSTEM)), "refers to a backing file"),
+    "a backing file": (lambda: backed(qcow2(SYSTEM)), "has a backing file"),
     "an external data file": (lambda: patched(qcow2(SYSTEM), 72, "Q", 4), "external file"),
     "unknown features": (lambda: patched(qcow2(SYSTEM), 72, "Q", 1 << 40), "needs features"),
     "encryption": (lambda: patched(qcow2(SYSTEM), 32, "I", 1), "encrypted"),
     "internal snapshots": (lambda: patched(qcow2(SYSTEM), 60, "IQ", 1, 65536), "internal snapshots"),
-    "an oversized L1 table": (lambda: patched(qcow2(SYSTEM), 36, "I", 2**31), "cannot be right"),
+    "an oversized L1 table": (lambda: patched(qcow2(SYSTEM), 36, "I", 2**31), "are damaged"),
     "an oversized refcount table": (lambda: patched(qcow2(SYSTEM), 56, "I", 2**20), "refcount table"),
     "tables that lead to the header": (lambda: looping(qcow2(SYSTEM)), "cut short"),
-    "a size of 8 EiB": (lambda: patched(qcow2(SYSTEM), 24, "Q", 2**63), "should have at most"),
+    "a size of 8 EiB": (lambda: patched(qcow2(SYSTEM), 24, "Q", 2**63), "are accepted"),
     "a size of nothing": (lambda: patched(qcow2(SYSTEM), 24, "Q", 0), "is empty"),
-    "a qcow2 disk larger than announced": (lambda: qcow2(SYSTEM * 2), "should have at most"),
-    "a raw disk larger than announced": (lambda: SYSTEM + b"\0" * 512, "should have at most"),
-    "half a sector": (lambda: SYSTEM[:-256], "sectors"),
+    "a qcow2 disk larger than announced": (lambda: qcow2(SYSTEM * 2), "are accepted"),
+    "a raw disk larger than announced": (lambda: SYSTEM + b"\0" * 512, "are accepted"),
+    "half a sector": (lambda: SYSTEM[:-256], "not a multiple"),
     "nothing": (lambda: b"", "is empty"),
     "a qcow2 disk cut in its tables": (lambda: qcow2(b"x" * 4 * MIB)[: 128 * 1024], "cut short"),
     "a qcow2 disk cut in its data": (lambda: qcow2(b"x" * 4 * MIB)[: 2 * MIB], "cut short"),
-    "gzip that is cut": (lambda: packed(SYSTEM)[:-4], "ends before its end"),
+    "gzip that is cut": (lambda: packed(SYSTEM)[:-4], "gzip stream is incomplete"),
     "gzip that is damaged": (lambda: packed(SYSTEM)[:-8] + b"\0" * 8, "gzip stream is not valid"),
     "gzip with something behind": (lambda: packed(SYSTEM) + b"more", "follows the gzip"),
-    "a gzip bomb": (lambda: gzip.compress(qcow2(SYSTEM) + bytes(TOO_LARGE)), "gzip stream holds more than"),
-    "a gzip bomb of raw zeros": (lambda: gzip.compress(bytes(8 * MIB)), "should have at most"),
+    "a gzip bomb": (
+        lambda: gzip.compress(qcow2(SYSTEM) + bytes(TOO_LARGE)),
+        "gzip stream expands to more than",
+    ),
+    "a gzip bomb of raw zeros": (lambda: gzip.compress(bytes(8 * MIB)), "are accepted"),
     "a VMDK": (lambda: image_file(SYSTEM, "vmdk"), "format vmdk"),
     "a VHD": (lambda: image_file(SYSTEM, "vpc"), "format vhd"),
     "a VHDX": (lambda: image_file(SYSTEM, "vhdx"), "format vhdx"),
@@ -290,7 +293,7 @@ def test_a_raw_disk_is_raw_whatever_it_begins_with(
 
 def test_what_is_called_qcow2_has_to_be(world: World, alice: Principal) -> None:
     snapshot = import_snapshot(world, alice, put_disk(SYSTEM, "disk.qcow2"))
-    assert "should have the format qcow2, and has raw. If it is meant to: a name" in (snapshot.problem or "")
+    assert "and has raw. If that is intended, state it: by a name" in (snapshot.problem or "")
 
 
 @pytest.mark.parametrize("name", ["disk.vmdk", "disk.vmdk.gz", "disk.vhd", "disk.vhdx", "DISK.VHDX"])
@@ -490,7 +493,7 @@ def test_an_import_that_drips_ends_in_error(
     location = put_manifest(disk(put_disk(SYSTEM, pause_seconds=2)))
     image = import_image(world, alice, location)
     assert image.state == ImageState.FAILED
-    assert "KiB a second came in" in (image.state_message or "")
+    assert "KiB a second for" in (image.state_message or "")
     assert nothing_left(world)
 
 

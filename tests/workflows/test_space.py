@@ -57,9 +57,12 @@ def refused(world: World, image: Image, reason: str) -> bool:
 
 BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "one compressed cluster": (lambda: compressed_bomb(4 * GIB), "expands to 4295"),
-    "one cluster": (lambda: shared_bomb(4 * GIB), "name the same data more than once"),
+    "one cluster": (lambda: shared_bomb(4 * GIB), "refer to the same data more than once"),
     "one compressed cluster, gzip": (lambda: gzip.compress(compressed_bomb(4 * GIB)), "expands to 4295"),
-    "one cluster, gzip": (lambda: gzip.compress(shared_bomb(4 * GIB)), "name the same data more than once"),
+    "one cluster, gzip": (
+        lambda: gzip.compress(shared_bomb(4 * GIB)),
+        "refer to the same data more than once",
+    ),
     "a pattern": (lambda: gzip.compress(BOOT + b"A" * (260 * MIB)), "expands to "),
 }
 

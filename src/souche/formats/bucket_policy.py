@@ -99,7 +99,7 @@ def _read(document: bytes) -> Mapping[str, Json]:
 def _distinct(pairs: Sequence[tuple[str, Json]]) -> dict[str, Json]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        raise MalformedPolicy(reason="an element is there twice")
+        raise MalformedPolicy(reason="an element occurs twice")
     return made
 
 
@@ -110,7 +110,7 @@ def _statement(statement: Mapping[str, Json], bucket: str, account_of: AccountOf
             raise PolicyNotObeyed(reason=f"{part} is not supported")
     effect = statement.get("Effect")
     if effect not in ("Allow", "Deny"):
-        raise MalformedPolicy(reason="Effect is Allow or Deny")
+        raise MalformedPolicy(reason="Effect must be Allow or Deny")
     resources = [_resource(each, bucket) for each in _listed(statement.get("Resource"), "Resource", str)]
     actions = sorted(_actions(_listed(statement.get("Action"), "Action", str), resources))
     made = {
@@ -121,7 +121,9 @@ def _statement(statement: Mapping[str, Json], bucket: str, account_of: AccountOf
     }
     if effect == "Allow" and made["Principal"] == EVERYBODY and not TO_EVERYBODY.issuperset(actions):
         allowed = " and ".join(f"s3:{each}" for each in sorted(TO_EVERYBODY))
-        raise PolicyNotObeyed(reason=f"everybody (*) can be allowed {allowed}; name accounts for the rest")
+        raise PolicyNotObeyed(
+            reason=f"only {allowed} can be allowed to everybody (*); name accounts for other actions"
+        )
     if "Condition" in statement:
         made["Condition"] = _condition(statement["Condition"], effect, actions)
     return made
@@ -132,7 +134,7 @@ def _principal(principal: Json, account_of: AccountOf) -> Json:
     if principal == EVERYBODY:
         return EVERYBODY
     if not isinstance(principal, dict) or not principal or not principal.keys() <= {"AWS", "CanonicalUser"}:
-        raise MalformedPolicy(reason="Principal names accounts, by AWS or CanonicalUser, or is *")
+        raise MalformedPolicy(reason="Principal must be * or name accounts by AWS or CanonicalUser")
     named = [name for kind, names in principal.items() for name in _listed(names, kind, str)]
     if EVERYBODY in _listed(principal.get("AWS", "none"), "AWS", str):
         return EVERYBODY
@@ -157,7 +159,9 @@ def _account(principal: str, account_of: AccountOf) -> str:
 def _resource(resource: str, bucket: str) -> str:
     name, slash, key = resource.removeprefix(ARN).partition("/")
     if not resource.startswith(ARN) or name != bucket or (slash and not key):
-        raise MalformedPolicy(reason=f"a resource is {ARN}{bucket} or {ARN}{bucket}/KEYS, not {resource}")
+        raise MalformedPolicy(
+            reason=f"a resource must be {ARN}{bucket} or {ARN}{bucket}/KEYS, not {resource}"
+        )
     if "${" in resource:
         raise PolicyNotObeyed(reason="policy variables are not supported")
     return resource
@@ -193,16 +197,18 @@ def _condition(condition: Json, effect: str, actions: Sequence[str]) -> Json:
     """`s3:prefix` for a list, in a statement that allows listing. SeaweedFS never compares a list without a prefix with
     an empty one."""
     if not isinstance(condition, dict):
-        raise MalformedPolicy(reason="Condition is a JSON object")
+        raise MalformedPolicy(reason="Condition must be a JSON object")
     for comparison, keys in condition.items():
         if comparison not in COMPARISONS or not isinstance(keys, dict) or keys.keys() != {PREFIX}:
             raise PolicyNotObeyed(
-                reason=f"of conditions, StringEquals and StringLike of {PREFIX} are supported"
+                reason=f"only the conditions StringEquals and StringLike of {PREFIX} are supported"
             )
         if "" in _listed(keys[PREFIX], PREFIX, str) or "${" in str(keys[PREFIX]):
             raise PolicyNotObeyed(reason=f"an empty {PREFIX} and policy variables are not supported")
     if effect != "Allow" or not {"ListBucket", "ListBucketVersions"}.issuperset(actions):
-        raise PolicyNotObeyed(reason=f"{PREFIX} is supported where s3:ListBucket alone is allowed")
+        raise PolicyNotObeyed(
+            reason=f"{PREFIX} is supported only in statements that allow only s3:ListBucket"
+        )
     return condition
 
 

@@ -32,7 +32,7 @@ def _sorted(value: Any) -> Any:
 
 def _check(value: Any) -> None:
     if isinstance(value, float):
-        raise NotJson(reason=f"the number {value} is not whole, and nothing in it may be signed so")
+        raise NotJson(reason=f"the number {value} is not an integer, and only integers can be signed")
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for item in items:
         _check(item)

@@ -249,9 +249,9 @@ def _read_signer(top: Fields) -> Signer | None:
     except BadPublicKey as error:
         raise signer.bad("PublicKey", str(error)) from error
     if signature is None:
-        raise BadSignature(reason="it names a signer, and has no Signature")
+        raise BadSignature(reason="it names a signer but has no Signature")
     if not key.has_signed(_signed(top.values), signature):
-        raise BadSignature(reason=f"its Signature is not that of the key {key.fingerprint} for what it says")
+        raise BadSignature(reason=f"its Signature by the key {key.fingerprint} does not match its content")
     return Signer(signer.need("RegionId", str), signer.need("Region", str), key)
 
 
@@ -288,7 +288,7 @@ def _read_pause(image: Fields) -> int | None:
         return None
     pause = image.fields("Consistency").get("GuestPauseMicroseconds", int)
     if pause is not None and not 0 <= pause <= MOST_PAUSE_MICROSECONDS:
-        raise image.bad("Consistency", "GuestPauseMicroseconds is no time for which a guest was held")
+        raise image.bad("Consistency", "GuestPauseMicroseconds is out of range")
     return pause
 
 

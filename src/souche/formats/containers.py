@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 SECTOR_BYTES: Final = 512
-CONVERT: Final = "`qemu-img convert -f {driver} -O qcow2 FILE DISK.qcow2` makes one that is taken"
+CONVERT: Final = "`qemu-img convert -f {driver} -O qcow2 FILE DISK.qcow2` makes a disk that is accepted"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,9 @@ def _tar(head: bytes) -> bool:
 
 def _disk(name: str, said: str, driver: str) -> Container:
     """A format that is accepted if it is stated."""
-    remedy = f"a name that ends in .{said}, or --format {said}, says so; or {CONVERT.format(driver=driver)}"
+    remedy = (
+        f"state it by a name that ends in .{said}, or by --format {said}; or {CONVERT.format(driver=driver)}"
+    )
     return Container(name, remedy)
 
 
@@ -44,20 +46,23 @@ def _foreign(name: str, driver: str) -> Container:
 
 
 def _packed(name: str, program: str) -> Container:
-    return Container(name, f"unpack it with `{program}`; gzip may stay around a disk, nothing else")
+    return Container(name, f"unpack it with `{program}`; the only compression that is accepted is gzip")
 
 
 _PARTED: Final = Container(
-    "vmdk", f"this is a part of a disk in several files: where all lie, {CONVERT.format(driver='vmdk')}"
+    "vmdk",
+    f"this is one part of a disk in several files: on a machine with all files, {CONVERT.format(driver='vmdk')}",
 )
 _LUKS: Final = Container(
-    "luks", "open it with `cryptsetup open`; if it is meant to stay encrypted, as a raw disk, call it .raw"
+    "luks",
+    "open it with `cryptsetup open`; to import it encrypted, as a raw disk, give it a name that ends in .raw",
 )
 VHD_FIXED: Final = _disk("vhd", "vhd", "vpc")
-QCOW2: Final = Container("qcow2", "a name that ends in .qcow2, or --format qcow2, says so")
+QCOW2: Final = Container("qcow2", "state it by a name that ends in .qcow2, or by --format qcow2")
 GZIP: Final = Container("gzip inside gzip", "unpack it once with `gunzip`")
 TAR: Final = Container(
-    "tar", "unpack it with `tar xf`; if it is an OVA, a name that ends in .ova, or --format ova, says so"
+    "tar",
+    "unpack it with `tar xf`; if it is an OVA, state it by a name that ends in .ova, or by --format ova",
 )
 
 CONTAINERS: Final[tuple[tuple[Container, Callable[[bytes], bool]], ...]] = (
@@ -114,7 +119,7 @@ def container_of(head: bytes) -> Container | None:
 
 def gzip_called(disk_format: str) -> Container:
     """gzip around a disk whose name declares no gzip."""
-    return Container("gzip", f"a name that ends in .{disk_format}.gz says so; or unpack it with `gunzip`")
+    return Container("gzip", f"state it by a name that ends in .{disk_format}.gz, or unpack it with `gunzip`")
 
 
 def looks_like_disk(head: bytes) -> bool:
@@ -132,5 +137,5 @@ def text_of(head: bytes) -> Container | None:
     except UnicodeDecodeError:
         return None
     if text.lstrip()[:5].lower() in (b"<html", b"<!doc", b"<?xml", b"<head", b"<body"):
-        return Container("html", "this is a page, and no disk; see what it says")
-    return Container("text", "this is text, and no disk; see what it says")
+        return Container("html", "this is a web page, not a disk; read its text")
+    return Container("text", "this is text, not a disk; read it")

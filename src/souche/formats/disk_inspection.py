@@ -95,7 +95,7 @@ def _check_sectors(head: bytes, file_bytes: int) -> None:
     found = containers.QCOW2 if head.startswith(qcow2.MAGIC) else _called(head, "raw")
     found = found or containers.text_of(head)
     if file_bytes % SECTOR_BYTES and found:
-        reason = f"is not made of sectors of {SECTOR_BYTES} bytes: it begins as {found.name} does ({found.remedy})."
+        reason = f"not a multiple of {SECTOR_BYTES}; it begins like {found.name} ({found.remedy})."
         raise WrongDiskSize(size_bytes=file_bytes, reason=reason)
 
 
@@ -126,11 +126,11 @@ def check_size(size_bytes: int, most_bytes: int) -> None:
         WrongDiskSize: it is.
     """
     if size_bytes == 0:
-        raise WrongDiskSize(size_bytes=size_bytes, reason="is empty.")
+        raise WrongDiskSize(size_bytes=size_bytes, reason="it is empty.")
     if size_bytes % SECTOR_BYTES:
-        raise WrongDiskSize(size_bytes=size_bytes, reason=f"is not made of sectors of {SECTOR_BYTES} bytes.")
+        raise WrongDiskSize(size_bytes=size_bytes, reason=f"not a multiple of {SECTOR_BYTES}.")
     if size_bytes > most_bytes:
-        raise WrongDiskSize(size_bytes=size_bytes, reason=f"should have at most {most_bytes}.")
+        raise WrongDiskSize(size_bytes=size_bytes, reason=f"at most {most_bytes} are accepted.")
 
 
 def begins_as(head: bytes) -> str | None:
@@ -157,14 +157,14 @@ def _format(head: bytes, said: SaidOfDisk) -> SourceFormat:
     if head.startswith(MAGICS.get(said.format, ())) and (container is None or container.name == said.format):
         return said.format
     raise _otherwise(head, said.format) or WrongDiskFormat(
-        expected=said.format, found="none that is known", meant="raw"
+        expected=said.format, found="an unknown one", meant="raw"
     )
 
 
 def _otherwise(head: bytes, expected: SourceFormat) -> BadDisk | None:
     """The error for a file that does not have the format of its name; None: nothing known begins so."""
     if not head:
-        return WrongDiskSize(size_bytes=0, reason="is empty.")
+        return WrongDiskSize(size_bytes=0, reason="it is empty.")
     container = containers.container_of(head)
     if container is None and head.startswith(qcow2.MAGIC):
         return WrongDiskFormat(expected=expected, found="qcow2", meant="qcow2")
@@ -261,10 +261,10 @@ def _check_l1(header: Qcow2Header, entry_bytes: int) -> None:
     needed = -(-header.virtual_size_bytes // reach)
     if not needed <= header.l1_entries <= MAX_L1_BYTES // 8:
         raise DiskTablesAbsurd(
-            format="qcow2", reason=f"{header.l1_entries} L1 entries where {needed} are needed."
+            format="qcow2", reason=f"there are {header.l1_entries} L1 entries instead of {needed}."
         )
     if header.l1_offset == 0 or header.l1_offset % header.cluster_bytes:
-        raise DiskTablesAbsurd(format="qcow2", reason=f"the L1 table cannot stand at {header.l1_offset}.")
+        raise DiskTablesAbsurd(format="qcow2", reason=f"the L1 table has the offset {header.l1_offset}.")
 
 
 def _check_refcounts(head: bytes, cluster_bytes: int) -> None:
@@ -272,7 +272,7 @@ def _check_refcounts(head: bytes, cluster_bytes: int) -> None:
     if not 0 < clusters * cluster_bytes <= MAX_REFCOUNT_TABLE_BYTES:
         raise DiskTablesAbsurd(format="qcow2", reason=f"the refcount table has {clusters} clusters.")
     if offset == 0 or offset % cluster_bytes:
-        raise DiskTablesAbsurd(format="qcow2", reason=f"the refcount table cannot stand at {offset}.")
+        raise DiskTablesAbsurd(format="qcow2", reason=f"the refcount table has the offset {offset}.")
 
 
 def _refcount_table(head: bytes) -> tuple[int, int]:

@@ -30,12 +30,14 @@ def inspect_vhd(file: BinaryIO, file_bytes: int) -> InspectedDisk:
     """A fixed VHD is a raw disk with a footer at its end."""
     footer = vhd.read_footer(file, file_bytes)
     if footer is None:
-        raise DiskCutShort(reason="the footer that every VHD ends with is missing.")
+        raise DiskCutShort(reason="the footer of a VHD is missing.")
     if footer.disk_type == vhd.DIFFERENCING:
         raise DiskHasBackingFile
     if footer.disk_type == vhd.FIXED:
         if footer.size_bytes + vhd.FOOTER_BYTES != file_bytes:
-            raise DiskCutShort(reason=f"its footer says {footer.size_bytes} bytes, and stands behind others.")
+            raise DiskCutShort(
+                reason=f"the size in its footer, {footer.size_bytes}, is not that of its data."
+            )
         return InspectedDisk("vhd", footer.size_bytes)
     try:
         data = vhd.data(file, footer)

@@ -45,15 +45,15 @@ class BadGzip(Invalid):
 
 
 class GzipCutShort(BadGzip):
-    """The gzip stream ends before its end: the download or the upload was cut short."""
+    """The gzip stream is incomplete: the download or the upload was cut short."""
 
 
 class GzipTrailer(BadGzip):
-    """Something that is not gzip follows the gzip stream."""
+    """Data that is not gzip follows the gzip stream."""
 
 
 class GzipTooLarge(BadGzip):
-    """The gzip stream holds more than the {limit} bytes that were announced."""
+    """The gzip stream expands to more than the {limit} bytes that were announced."""
 
 
 def compress(stream: Iterable[Bytes], *, threads: int | None = None) -> Iterator[bytes]:
@@ -189,4 +189,4 @@ class _Member:
             return
         if self._follows:
             raise GzipTrailer
-        raise BadGzip(reason="it does not begin as gzip does")
+        raise BadGzip(reason="it does not begin like gzip")

@@ -102,7 +102,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     values: dict[str, object] = {}
     for key, value in pairs:
         if key in values:
-            raise ValueError(f"the key {key[:MOST_SHOWN]!r} is there twice")
+            raise ValueError(f"the key {key[:MOST_SHOWN]!r} occurs twice")
         values[key] = value
     return values
 

@@ -20,7 +20,7 @@ PIECE_BYTES: Final = 1024 * 1024
 
 
 class BadOva(Invalid):
-    """The OVA cannot be taken: {reason}"""
+    """The OVA cannot be imported: {reason}"""
 
 
 class OvaDisk:
@@ -47,7 +47,7 @@ class OvaDisk:
         else:
             raise BadOva(reason=f"it has more than {MOST_MEMBERS} members.")
         if not self._name:
-            raise BadOva(reason="there is no disk in it (.vmdk, .vhd, .vhdx, .qcow2 or .raw).")
+            raise BadOva(reason="it has no disk (.vmdk, .vhd, .vhdx, .qcow2 or .raw).")
         for _ in self._stream:
             """Padding of the archive."""
 
@@ -80,12 +80,10 @@ class OvaDisk:
 
     def _choose(self, name: str, said: SaidOfDisk) -> None:
         if self._name:
-            raise BadOva(
-                reason="there is more than one disk in it: unpack it with `tar xf`, and take each by itself."
-            )
+            raise BadOva(reason="it has more than one disk: unpack it with `tar xf`, and import each disk.")
         if said.gzip or said.format == "ova":
             raise BadOva(
-                reason=f"its disk {name[-40:]} is packed once more: unpack it with `tar xf`, and then the disk."
+                reason=f"its disk {name[-40:]} is compressed: unpack the OVA with `tar xf`, then the disk."
             )
         self.said, self._name = said, name
 
@@ -121,10 +119,10 @@ def _parse(header: bytes) -> tuple[str, bytes, int]:
     total = sum(header) - sum(header[148:156]) + 8 * ord(" ")
     try:
         if int(told or b"0", 8) != total:
-            raise BadOva(reason="it is damaged, or no archive of the format tar.")
+            raise BadOva(reason="it is damaged, or not a tar archive.")
         return header[:100].rstrip(b"\0").decode("latin-1"), header[156:157], _length(header[124:136])
     except ValueError as error:
-        raise BadOva(reason="it is damaged, or no archive of the format tar.") from error
+        raise BadOva(reason="it is damaged, or not a tar archive.") from error
 
 
 def _records(data: bytes) -> Iterator[tuple[str, str]]:

@@ -30,7 +30,7 @@ def empty_image(size_bytes: int, backing: str | None = None) -> EmptyImage:
         ValueError: the size is no multiple of 512, or the name is longer than 1,023 bytes.
     """
     if size_bytes % SECTOR_BYTES:
-        raise ValueError(f"{size_bytes} bytes are no whole sectors")
+        raise ValueError(f"{size_bytes} is not a multiple of the sector size")
     plan = layout(Allocation(size_bytes))
     first_block = plan.first_refcount_block * CLUSTER_BYTES
     pieces = {

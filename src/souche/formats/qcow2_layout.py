@@ -54,7 +54,7 @@ def read_qcow2(stream: Iterable[Bytes]) -> Qcow2Disk:
     for piece in metadata(allocation):
         expected.update(piece)
     if taken.digest() != expected.digest():
-        raise ForeignLayout("the tables are not those of its allocation")
+        raise ForeignLayout("the tables do not match its allocation")
     return Qcow2Disk(source, allocation)
 
 

@@ -97,6 +97,6 @@ def _line_of_blob(encoded: bytes) -> bytes:
     try:
         blob = base64.b64decode(encoded, validate=True)
     except binascii.Error as error:
-        raise BadKey(reason="the body between its marks is not base64.") from error
+        raise BadKey(reason="its body is not base64.") from error
     length = int.from_bytes(blob[:4], "big")
     return blob[4 : 4 + length] + b" " + encoded

@@ -47,7 +47,7 @@ _CALL_BYTES: Final = 6
 
 
 class BadMarker(Invalid):
-    """A marker has 1 to {longest} printable characters of ASCII."""
+    """A marker has 1 to {longest} printable ASCII characters."""
 
 
 def disk(marker: str) -> bytes:

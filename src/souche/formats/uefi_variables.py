@@ -103,10 +103,10 @@ def _store(volume: bytes) -> tuple[int, int]:
     """The part of a volume for variables."""
     header = int.from_bytes(volume[48:50], "little")
     if volume[40:44] != VOLUME_SIGNATURE or len(volume) < header + STORE_HEADER.size:
-        raise ComputeFailed(reason="the firmware's variables are no firmware volume")
+        raise ComputeFailed(reason="the firmware's variables are not a firmware volume")
     guid, size, *_ = STORE_HEADER.unpack_from(volume, header)
     if guid != STORE_GUID or header + size > len(volume):
-        raise ComputeFailed(reason="the firmware's variables are no store of authenticated variables")
+        raise ComputeFailed(reason="the firmware's variables are not a store of authenticated variables")
     return header + STORE_HEADER.size, header + size
 
 

@@ -64,7 +64,7 @@ def _facts(image: BinaryIO) -> VhdxFacts:
         raise BadVhdx("its metadata are missing")
     items = dict(_entries(read_at(image, offset, TABLE_BYTES), b"metadata", 10, 32, ITEM))
     if FILE_PARAMETERS not in items or DISK_SIZE not in items:
-        raise BadVhdx("its metadata are not whole")
+        raise BadVhdx("its metadata are incomplete")
     block_bytes, bits = struct.unpack("<II", read_at(image, offset + items[FILE_PARAMETERS], 8))
     (size_bytes,) = struct.unpack("<Q", read_at(image, offset + items[DISK_SIZE], 8))
     named_bytes = _blocks(image, table.get(BLOCKS_REGION, 0), size_bytes, block_bytes) * block_bytes

@@ -86,7 +86,7 @@ def _parse(data: bytes) -> VmdkHeader:
     fields = HEADER.unpack_from(data)
     _, version, flags, capacity, grain, offset, length, entries, _, directory = fields[:10]
     if version not in (1, 2, 3) or entries != ENTRIES or not 1 <= grain <= 2048 or grain & (grain - 1):
-        raise BadVmdk("its header cannot be right")
+        raise BadVmdk("its header is not valid")
     if capacity == 0 or offset == 0:
         raise BadVmdk("it is one part of a disk in several files")
     return VmdkHeader(capacity, grain, offset, length, directory, bool(flags & COMPRESSED))
@@ -105,13 +105,13 @@ def check_alone(image: BinaryIO, header: VmdkHeader) -> None:
     if not values:
         raise BadVmdk("it is one part of a disk in several files")
     if _has_parent(text) or _has_parent(_text(image, *QEMUS_DESCRIPTOR)):
-        raise BadVmdk("it refers to a parent, and does not stand alone")
+        raise BadVmdk("it has a parent")
     kind = values.get("createtype", "")
     if kind not in TYPES:
-        raise BadVmdk(f"its type is '{kind[:32]}', and monolithicSparse or streamOptimized is expected")
+        raise BadVmdk(f"its type is '{kind[:32]}' instead of monolithicSparse or streamOptimized")
     extents = [found[1].upper() for line in lines if (found := EXTENT.match(line))]
     if extents != ["SPARSE"]:
-        raise BadVmdk("it names other files that its data are in, and does not stand alone")
+        raise BadVmdk("its data are in other files")
 
 
 def _text(image: BinaryIO, offset: int, length: int) -> str:

@@ -34,11 +34,11 @@ def decompress(stream: Iterable[bytes], *, most_bytes: int) -> Iterator[bytes]:
             data = decoder.unused_data if decoder.eof else b""
             left -= len(piece)
             if left < 0:
-                raise BadXz(reason=f"it holds more than {most_bytes} bytes.")
+                raise BadXz(reason=f"it expands to more than {most_bytes} bytes.")
             if piece:
                 yield piece
     if not decoder.eof:
-        raise BadXz(reason="it ends before its end.")
+        raise BadXz(reason="it is incomplete.")
 
 
 def _decoder() -> lzma.LZMADecompressor:

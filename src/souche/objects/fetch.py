@@ -42,8 +42,8 @@ log = structlog.get_logger()
 
 
 class UrlAccessRefused(UrlUnreachable):
-    """The server refused access to the URL in '{parameter}' (HTTP {status}): it may have expired, or never have
-    been signed."""
+    """The server refused access to the URL in '{parameter}' (HTTP {status}): it may have expired, or lack a
+    signature."""
 
 
 class UrlNotFound(UrlUnreachable):
@@ -55,16 +55,16 @@ class DownloadFailed(UrlUnreachable):
 
 
 class DownloadTooLarge(UrlUnreachable):
-    """What the URL in '{parameter}' leads to has more than {limit} bytes."""
+    """The file at the URL in '{parameter}' has more than {limit} bytes."""
 
 
 class DownloadTooSlow(UrlUnreachable):
-    """The download of '{parameter}' was given up after {seconds} seconds."""
+    """The download of '{parameter}' was stopped after {seconds} seconds."""
 
 
 class DownloadDrips(DownloadTooSlow):
-    """The download of '{parameter}' was given up: {rate:.1f} KiB a second came in {seconds:.0f} seconds of waiting for
-    its server, and {least:.0f} are expected."""
+    """The download of '{parameter}' was stopped: its server sent {rate:.1f} KiB a second for {seconds:.0f} seconds,
+    and at least {least:.0f} are expected."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Fetcher:
                 if not way.redirected or not left or deadline.over:
                     raise
             threading.Event().wait(min(MIRROR_SECONDS, deadline.seconds_left))
-        raise UrlUnreachable(parameter=parameter, reason="it redirects to what does not answer.")
+        raise UrlUnreachable(parameter=parameter, reason="it redirects to a server that does not answer.")
 
     def _follow(
         self, way: "_Way", parameter: str, limits: Limits, deadline: Deadline, stack: ExitStack
@@ -221,11 +221,11 @@ class _Way:
 def _next(url: str, response: http.client.HTTPResponse, parameter: str) -> str:
     location = response.getheader("Location")
     if not location:
-        raise UrlUnreachable(parameter=parameter, reason="it redirects to nowhere.")
+        raise UrlUnreachable(parameter=parameter, reason="it redirects without a location.")
     try:
         return urljoin(url, location)
     except ValueError as error:
-        raise BadUrl(parameter=parameter, reason=f"it redirects to what is none: {error}.") from error
+        raise BadUrl(parameter=parameter, reason=f"it redirects to an invalid URL: {error}.") from error
 
 
 def _check_status(response: http.client.HTTPResponse, target: Target, parameter: str) -> None:

@@ -27,7 +27,7 @@ def flaw_of_prefix(prefix: str) -> str | None:
     """Why the embedded store, SeaweedFS 4.48, would refuse a key with this prefix, store it under another name, or not
     list it; None: it does none of these. tests/objects/test_names.py checks this against the server."""
     if UNLISTED.search(prefix):
-        return "control characters, and those that UTF-8 or XML cannot have, are refused"
+        return "control characters, and characters that UTF-8 or XML cannot encode, are refused"
     return _flaw_of_folders(prefix)
 
 
@@ -40,7 +40,7 @@ def flaw_of_list(prefix: str) -> str | None:
     """Why the store would list keys without this prefix. A client that deletes the listed keys would delete other
     keys."""
     if "//" in prefix or "\\" in prefix:
-        return "it would list keys with one '/' in place of it"
+        return "the object store would list keys with one '/' instead"
     return None
 
 
@@ -53,5 +53,5 @@ def _flaw_of_folders(prefix: str) -> str | None:
     if not {".", ".."}.isdisjoint(folders):
         return "'.' and '..' are refused between slashes"
     if any(folder == ".uploads" or folder.endswith(".versions") for folder in folders):
-        return "folders named '.uploads', or that end with '.versions', are the object store's own"
+        return "folders named '.uploads', or that end with '.versions', are reserved for the object store"
     return None

@@ -44,7 +44,7 @@ def connect(
     except OSError as error:
         raise UrlUnreachable(parameter=parameter, reason=f"{target.host}: {error}.") from error
     except UnicodeError as error:  # from Python: a label is empty or longer than 63 characters
-        raise UrlUnreachable(parameter=parameter, reason="no server can have this name.") from error
+        raise UrlUnreachable(parameter=parameter, reason="this is not a valid host name.") from error
     admitted = [address for address in addresses if allowed.admits(target.host, target.port, address)]
     if not admitted:
         raise BadUrl(
@@ -77,7 +77,7 @@ def _addresses(target: Target, resolver: Resolver, deadline: Deadline) -> list[A
     try:
         return found.result(deadline.seconds_left)
     except FutureTimeout as error:
-        raise TimeoutError("its address was not told in time") from error
+        raise TimeoutError("its address was not resolved in time") from error
 
 
 def _first(

@@ -221,7 +221,7 @@ class S3Store:
                 **_names(upload), PartNumber=number, Body=cast("IO[bytes]", body), ContentLength=length
             )
         if not body.arrived_as(answer["ETag"]):
-            reason = "a part has arrived damaged"
+            reason = "a part was damaged in transit"
             raise ObjectsUnavailable(endpoint=f"the bucket {upload.bucket}", reason=reason)
         return Part(number, answer["ETag"])
 

@@ -36,7 +36,7 @@ class DiskNotConverted(BadDisk):
 
 class CannotConvert(BadDisk):
     """Souche has to convert the disk ({feature}), and this machine lacks a sandbox for it (bubblewrap: `souche
-    doctor`). `qemu-img convert -f {driver} -O qcow2 FILE DISK.qcow2` makes one that is accepted."""
+    doctor`). `qemu-img convert -f {driver} -O qcow2 FILE DISK.qcow2` makes a disk that is accepted."""
 
 
 def convert(

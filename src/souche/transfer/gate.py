@@ -108,7 +108,7 @@ class Admission:
         for piece in chain([head], stream):
             length += len(piece)
             if length > most:
-                raise WrongDiskSize(size_bytes=f"more than {most}", reason=f"should have at most {most}.")
+                raise WrongDiskSize(size_bytes=f"more than {most}", reason=f"at most {most} are accepted.")
             yield piece
 
     def admit(self, path: Path, read_bytes: int, watch: Callable[[], object] = lambda: None) -> AdmittedDisk:
@@ -142,7 +142,7 @@ class Admission:
         made = inspect_file(path, QCOW2, most_bytes=self._most_bytes)
         if made.size_bytes != disk.size_bytes:
             raise BadDisk(
-                reason=f"{made.size_bytes} bytes came of it, and its header says {disk.size_bytes}."
+                reason=f"its header has the size {disk.size_bytes}, and the converted disk {made.size_bytes}."
             )
         return made
 
@@ -242,4 +242,4 @@ def _check_qcow2(path: Path, read_bytes: int) -> None:
 
 
 def _cut_short() -> DiskCutShort:
-    return DiskCutShort(reason="its tables name data that is not there, or contradict one another.")
+    return DiskCutShort(reason="its tables refer to missing data or contradict each other.")

@@ -151,7 +151,7 @@ class _Received:
     def check(self) -> None:
         """Refuse an object with another hash."""
         if self._checksums and self._digest.hexdigest() != self._checksums.object_sha256:
-            raise ObjectChanged(reason="its SHA-256 is another one.")
+            raise ObjectChanged(reason="its SHA-256 differs.")
 
 
 def _gathered(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -184,4 +184,4 @@ def _compare(expected: Checksums, disk: AdmittedDisk, tree_sha256: str) -> None:
     if disk.size_bytes != expected.disk_bytes:
         raise ObjectChanged(reason=f"a disk of {disk.size_bytes} bytes, not {expected.disk_bytes}.")
     if expected.disk_tree_sha256 not in (None, tree_sha256):
-        raise ObjectChanged(reason="the disk in it is another one: its SHA-256 tree hash differs.")
+        raise ObjectChanged(reason="the SHA-256 tree hash of its disk differs.")

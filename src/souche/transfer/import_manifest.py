@@ -38,7 +38,7 @@ class ExportedImage:
         for each in self.companion.disks:
             if each.filename == disk.filename:
                 return each
-        raise BadManifest(reason=f"the companion beside it does not know the disk {disk.device_name}")
+        raise BadManifest(reason=f"the companion does not list the disk {disk.device_name}")
 
 
 def fetch_manifest(fetcher: Fetcher, url: str) -> ExportedImage:

@@ -67,7 +67,7 @@ class Reader:
                 allocation.add(end, length)
             end += length
         if end <= offset:
-            raise StorageFailed(reason="the NBD server told no block status")
+            raise StorageFailed(reason="the NBD server sent no block status")
         return end
 
     def _answer(self) -> Chunk:

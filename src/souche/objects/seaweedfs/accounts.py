@@ -128,7 +128,7 @@ class Accounts:
         while not _knows(known):
             if time.monotonic() > deadline:
                 raise ObjectsUnavailable(
-                    endpoint=self._endpoint, reason="it does not learn of changed access keys"
+                    endpoint=self._endpoint, reason="it does not receive changed access keys"
                 )
             time.sleep(POLL_SECONDS)
 

@@ -49,7 +49,7 @@ SAFE: Final = re.compile(r"[A-Za-z0-9_+/=.-]+")
 
 
 class UnsafeWord(Invalid):
-    """The {what} has characters that SeaweedFS cannot be told."""
+    """The {what} has characters that cannot be passed to SeaweedFS."""
 
 
 @dataclass(frozen=True)

@@ -216,7 +216,7 @@ class SeaweedFs:
         try:
             return self.log_file.read_text(errors="replace").strip()[-1000:]
         except FileNotFoundError:
-            return "it said nothing"
+            return "it printed nothing"
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
