@@ -5,7 +5,7 @@ import json
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import uuid4
 
 from souche.app import accounts
@@ -16,8 +16,11 @@ from souche.main import administration, records
 from tools.http_load import Caller
 
 NEIGHBOURS: Final = 1000  # number of other accounts
+BATCH: Final = 10_000  # images that are inserted in one transaction
 OWN_SHARE: Final = 0.2  # the caller's share of all images
 BEGINNING: Final = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+Tables: TypeAlias = Mapping[Any, list[dict[str, Any]]]
 
 
 def prepare(home: Home, count: int, database_file: str) -> Caller:
@@ -39,44 +42,56 @@ def prepare(home: Home, count: int, database_file: str) -> Caller:
 def _fill(home: Home, count: int) -> Caller:
     with administration.administer(home.path, make=True) as administered:
         account, key, secret = accounts.create(administered.region, "bench")
-        # Built before the transaction: PostgreSQL ends idle transactions.
-        tables = rows(account.account_id, count)
-        with administered.region.store.begin() as connection:
-            for table, some in tables.items():
-                if some:
-                    connection.execute(table.insert(), some)
+        # Built before each transaction: PostgreSQL ends idle transactions.
+        for tables in batches(account.account_id, count):
+            with administered.region.store.begin() as connection:
+                for table, some in tables.items():
+                    if some:
+                        connection.execute(table.insert(), some)
     return Caller(account.account_id, key.access_key_id, secret)
 
 
-def rows(own: str, count: int) -> Mapping[Any, list[dict[str, Any]]]:
-    """Images of the caller, of the provider, and of neighbours: some public, granted or tagged."""
+def batches(own: str, count: int) -> Iterator[Tables]:
+    """Images of the caller, of the provider, and of neighbours, some public, granted or tagged: the rows of each table,
+    for at most `BATCH` images at a time."""
     random_source = random.Random(3)  # noqa: S311 (the same images in every run)
     others = [f"9{number:011}" for number in range(NEIGHBOURS)]
     provider = others[0]
-    tables: dict[Any, list[dict[str, Any]]] = {
+    yield {
         schema.accounts: [
-            {
-                "account_id": account_id,
-                "name": account_id,
-                "alias": "Outscale" if account_id == provider else None,
-                "creation_date": BEGINNING,
-            }
-            for account_id in others
+            _account_row(account_id, is_provider=account_id == provider) for account_id in others
         ]
     }
-    for number in range(count):
-        draw = random_source.random()
-        owner = (
-            own if draw < OWN_SHARE else provider if draw < OWN_SHARE + 0.01 else random_source.choice(others)
-        )
-        for table, some in _image_rows(random_source, number, owner, own, public=owner == provider).items():
-            tables.setdefault(table, []).extend(some)
-    return tables
+    for first in range(0, count, BATCH):
+        tables: dict[Any, list[dict[str, Any]]] = {}
+        for number in range(first, min(first + BATCH, count)):
+            draw = random_source.random()
+            owner = (
+                own
+                if draw < OWN_SHARE
+                else provider
+                if draw < OWN_SHARE + 0.01
+                else random_source.choice(others)
+            )
+            for table, some in _image_rows(
+                random_source, number, owner, own, public=owner == provider
+            ).items():
+                tables.setdefault(table, []).extend(some)
+        yield tables
+
+
+def _account_row(account_id: str, *, is_provider: bool) -> dict[str, Any]:
+    return {
+        "account_id": account_id,
+        "name": account_id,
+        "alias": "Outscale" if is_provider else None,
+        "creation_date": BEGINNING,
+    }
 
 
 def _image_rows(
     random_source: random.Random, number: int, owner: str, reader: str, *, public: bool
-) -> Mapping[Any, list[dict[str, Any]]]:
+) -> Tables:
     image_id = f"ami-{number * 2654435761 % 2**32:08x}"
     name = f"{random_source.choice(['Ubuntu-24.04', 'Debian-12', 'Rocky-9', 'build'])}-{number}"
     image = {

@@ -294,9 +294,10 @@ def test_a_page_reads_few_rows_of_all_that_one_may_see(databases: Databases, tmp
     """Of some 800 own and 60 public images, each scope is read along its index, for as long as the page needs."""
     with closing(Store(databases.migrated(tmp_path / "region"))) as store:
         with store.begin() as connection:
-            for table, rows in bench_reads_data.rows(OWN, 4000).items():
-                if rows:
-                    connection.execute(table.insert(), rows)
+            for tables in bench_reads_data.batches(OWN, 4000):
+                for table, rows in tables.items():
+                    if rows:
+                        connection.execute(table.insert(), rows)
             connection.exec_driver_sql("ANALYZE")
         with store.reader() as reader:
             statement, parameters = images._FINDER._chosen(reader, Query((), 20), {"caller": OWN})
