@@ -29,6 +29,7 @@ from souche.main.records import Place
 from souche.main.restored_records import RestoredRecords
 from souche.storage.qcow2 import Qcow2Store
 from tests.support.all_records import fill, rows
+from tests.support.inventories import inventory_of
 from tests.support.polling import eventually
 from tests.test_main import GRACE_SECONDS, SOUCHE, serving, souche, told
 
@@ -104,7 +105,7 @@ def test_a_region_moves_to_postgresql_and_back(
     again = restored(place, tmp_path / "again")
     assert not again.database_place.exists()
     assert records_of(again) == before
-    disks = [Qcow2Store(each.path).inventory() for each in (home, there, again)]
+    disks = [inventory_of(Qcow2Store(each.path)) for each in (home, there, again)]
     assert disks[0] == disks[1] == disks[2]
     assert disks[0].volume_ids
     assert Backups().verify(place, quiet).findings == ()

@@ -32,6 +32,7 @@ from tests.objects.server import ALICE, seaweedfs, store_of
 from tests.storage.bench import SIZE, padded, read_snapshot, write
 from tests.storage.test_qcow2 import Qcow2Bench
 from tests.storage.test_qcow2_damage import FAST, change, cut
+from tests.support.inventories import inventory_of
 
 NOW = datetime(2026, 11, 27, 20, tzinfo=UTC)
 VOLUME, EMPTY, SNAPSHOT = "vol-11111111", "vol-22222222", "snap-33333333"
@@ -133,7 +134,7 @@ def test_a_restored_region_is_the_same_to_the_last_bit(
     assert read_snapshot(bench.store, SNAPSHOT) == padded(b"first")
     assert bytes_of(bench, VOLUME) == padded(b"second")
     assert bytes_of(bench, EMPTY) == bytes(2 * SIZE)
-    assert bench.store.inventory() == region.bench.store.inventory()
+    assert inventory_of(bench.store) == inventory_of(region.bench.store)
     assert (tmp_path / "new" / "vault.key").read_text() == SECRET
     assert (tmp_path / "new" / "signing.key").read_text() == SIGNING
     with closing(sqlite3.connect(tmp_path / "new" / "region.sqlite")) as database:
@@ -258,10 +259,10 @@ def test_a_volume_that_is_written_to_while_others_are_captured_is_captured_too(
 
 
 def test_captures_for_a_backup_leave_nothing(region: Region, repository: Repository) -> None:
-    before = region.bench.store.inventory()
+    before = inventory_of(region.bench.store)
     back_up(region, repository)
     assert region.captured == [VOLUME]
-    assert region.bench.store.inventory() == before
+    assert inventory_of(region.bench.store) == before
 
 
 def test_records_and_disks_are_of_one_instant(region: Region, repository: Repository) -> None:
@@ -348,7 +349,7 @@ def test_a_layer_that_is_not_what_it_was_is_no_good_backup(
     assert set(made.damaged) == {SNAPSHOT, VOLUME}
     assert all(f"layer {layer.name} has " in reason for reason in made.damaged.values())
     bench = restored(repository, tmp_path / "new")
-    assert bench.store.inventory().snapshot_ids == set()
+    assert inventory_of(bench.store).snapshot_ids == set()
     assert bytes_of(bench, EMPTY) == bytes(2 * SIZE)
     assert not (tmp_path / "backups" / manifests.object_key(hash_file(layer).sha256)).exists()
 

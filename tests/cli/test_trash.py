@@ -11,6 +11,7 @@ from souche.states import SnapshotState, VolumeState
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
 from tests.cli.conftest import Souche
+from tests.support.inventories import inventory_of
 
 GIB = 1 << 30
 VOLUME, SNAPSHOT = "vol-00000001", "snap-00000001"
@@ -68,7 +69,7 @@ def test_disks_without_a_record_are_listed_too(souche: Souche, disks: Qcow2Store
 
 def test_a_snapshot_comes_back_as_one_that_can_be_used(souche: Souche, trashed: Qcow2Store) -> None:
     assert souche("trash", "restore", SNAPSHOT, "--account", "alice") == [row(SNAPSHOT, None)]
-    assert trashed.inventory().snapshot_ids == {SNAPSHOT}
+    assert inventory_of(trashed).snapshot_ids == {SNAPSHOT}
     assert [each.resource_id for each in trashed.trash()] == [VOLUME]
     with (
         administration.administer(souche.home) as administered,
@@ -81,7 +82,7 @@ def test_a_snapshot_comes_back_as_one_that_can_be_used(souche: Souche, trashed: 
 
 def test_a_volume_comes_back_as_one_that_can_be_used(souche: Souche, trashed: Qcow2Store) -> None:
     souche("trash", "restore", VOLUME, "--account", "alice")
-    assert trashed.inventory().volume_ids == {VOLUME}
+    assert inventory_of(trashed).volume_ids == {VOLUME}
     with (
         administration.administer(souche.home) as administered,
         administered.region.store.read() as connection,
@@ -94,7 +95,7 @@ def test_a_volume_comes_back_as_one_that_can_be_used(souche: Souche, trashed: Qc
 def test_a_disk_without_a_record_gets_one_where_it_is(souche: Souche, disks: Qcow2Store) -> None:
     souche("trash", "restore", SNAPSHOT, "--account", "alice")
     assert states(souche.home) == (SnapshotState.COMPLETED, None)
-    assert disks.inventory().snapshot_ids == {SNAPSHOT}
+    assert inventory_of(disks).snapshot_ids == {SNAPSHOT}
     assert rows(souche, "list") == [row(VOLUME, None, None)]
 
 
@@ -102,7 +103,7 @@ def test_a_disk_that_has_its_record_needs_no_account(souche: Souche, trashed: Qc
     souche("trash", "restore", SNAPSHOT, "--account", "alice")
     trashed.discard("snapshot", SNAPSHOT, DATE)
     souche("trash", "restore", SNAPSHOT)
-    assert trashed.inventory().snapshot_ids == {SNAPSHOT}
+    assert inventory_of(trashed).snapshot_ids == {SNAPSHOT}
 
 
 def test_whose_a_disk_is_must_be_said(souche: Souche, trashed: Qcow2Store) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 import structlog
@@ -14,12 +13,14 @@ from souche.db import snapshots as snapshot_records
 from souche.db import volumes as volume_records
 from souche.db.store import Store
 from souche.errors import StorageFailed
-from souche.reconcile import holds, leftovers
-from souche.reconcile.holds import Hold, compare, without_disk
+from souche.reconcile import disk_pages, holds, leftovers
+from souche.reconcile.disk_pages import Pace
+from souche.reconcile.holds import Hold
 from souche.reconcile.trash import TrashSweep
-from souche.storage.base import Capture, DiskKind, Inventory, VolumeStore
+from souche.storage.base import Capture, DiskKind, VolumeStore
 from souche.storage.qcow2 import Qcow2Store
 from souche.workflows.parts import Parts
+from tests.support.inventories import inventory_of
 from tests.support.region import ManualClock
 from tests.workflows.world import Original, World
 
@@ -58,7 +59,7 @@ def advance(world: World, **time: float) -> None:
 
 
 def inventory(world: World) -> set[str]:
-    found = world.disks.store.inventory()
+    found = inventory_of(world.disks.store)
     return set(found.volume_ids | found.snapshot_ids)
 
 
@@ -199,7 +200,7 @@ def test_a_disk_in_the_trash_comes_back_with_its_record(world: World, origin: Or
 def on_qcow2(world: World) -> Parts:
     """The same records, with a disk of each in files."""
     store = Qcow2Store(world.home)
-    recorded = world.disks.store.inventory()
+    recorded = inventory_of(world.disks.store)
     for volume_id in recorded.volume_ids:
         store.create_volume(volume_id, MIB)
     for snapshot_id in recorded.snapshot_ids:
@@ -234,48 +235,32 @@ def test_nothing_is_collected_while_a_record_has_no_disk(world: World, origin: O
     assert not layer.exists()
 
 
-def test_records_are_compared_again_only_after_a_change(
-    world: World, origin: Original, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kept", [1, holds.KEPT])
+def test_missing_disks_are_counted_and_logged_when_there_are_more(
+    world: World, origin: Original, monkeypatch: pytest.MonkeyPatch, kept: int
 ) -> None:
-    sweeps, compared = Sweeps(world), []
+    """However many: only the first are kept in memory."""
+    monkeypatch.setattr(holds, "KEPT", kept)
+    sweeps = Sweeps(world)
+    with structlog.testing.capture_logs() as lines:
+        world.disks.store.delete_snapshot(origin.cast.snapshot_id)
+        for _ in range(2):
+            sweeps.hold.collect(world.parts)
+        world.disks.store.delete_volume(origin.cast.volume_id)
+        for _ in range(2):
+            sweeps.hold.collect(world.parts)
+    assert [line["count"] for line in lines] == [1, 2]
+    assert lines[-1]["ids"] == [origin.cast.snapshot_id, origin.cast.volume_id][:kept]
 
-    def counted(*given: Any) -> tuple[frozenset[str], Inventory]:
-        compared.append(given)
-        return compare(*given)
 
-    monkeypatch.setattr(holds, "compare", counted)
-    sweeps.hold.collect(world.parts)
-    assert not compared
-    with world.region.store.begin() as connection:
-        volume_records.erase(connection, origin.cast.volume_id)
-    for _ in range(2):
-        sweeps.hold.collect(world.parts)
-    assert len(compared) == 1
+def test_a_disk_that_disappears_without_a_change_of_records_is_noticed(
+    world: World, origin: Original
+) -> None:
+    hold = Hold(world.parts)
     world.disks.store.delete_snapshot(origin.cast.snapshot_id)
     with structlog.testing.capture_logs() as lines:
-        sweeps.hold.collect(world.parts)
+        hold.collect(world.parts)
     assert [line["ids"] for line in lines] == [[origin.cast.snapshot_id]]
-
-
-def test_a_disk_that_disappears_right_after_the_comparison_is_noticed(
-    world: World, origin: Original, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parts, lost = world.parts, origin.cast.snapshot_id
-    whole = parts.volumes.inventory()
-    without = Inventory(whole.volume_ids, whole.snapshot_ids - {lost})
-
-    def compared_with_all(*given: Any) -> tuple[frozenset[str], Inventory]:
-        with monkeypatch.context() as during:
-            during.setattr(type(parts.volumes), "inventory", lambda _store: whole)
-            return compare(*given)
-
-    monkeypatch.setattr(type(parts.volumes), "inventory", lambda _store: without)
-    with monkeypatch.context() as first:
-        first.setattr(holds, "compare", compared_with_all)
-        hold = Hold(parts)
-    with structlog.testing.capture_logs() as lines:
-        hold.collect(parts)
-    assert [line["ids"] for line in lines] == [[lost]]
 
 
 def test_what_is_being_made_or_deleted_needs_no_disk(world: World, origin: Original) -> None:
@@ -284,7 +269,7 @@ def test_what_is_being_made_or_deleted_needs_no_disk(world: World, origin: Origi
     snapshots.create_from_volume(region, alice, snapshots.FromVolume(origin.cast.volume_id))
     snapshots.delete(region, alice, origin.cast.snapshot_id)
     world.disks.store.delete_snapshot(origin.cast.snapshot_id)
-    assert without_disk(world.parts.store, world.parts.volumes) == frozenset()
+    assert not list(disk_pages.missing(world.parts.store, world.parts.volumes))
 
 
 def test_captures_of_a_backup_under_way_are_left_alone(world: World, origin: Original) -> None:
@@ -332,10 +317,12 @@ def test_nothing_is_removed_if_the_records_became_older_while_they_were_read(
 ) -> None:
     sweeps, spare, read = Sweeps(world), origin.cast.snapshot_id, leftovers.unrecorded_disks
 
-    def older(store: Store, disks: VolumeStore) -> leftovers.UnrecordedDisks:
+    def older(
+        store: Store, disks: VolumeStore, pace: Pace = disk_pages.without_rest
+    ) -> leftovers.UnrecordedDisks:
         monkeypatch.setattr(store, "history", lambda: "another")
         forget_snapshot(world, spare)
-        return read(store, disks)
+        return read(store, disks, pace)
 
     monkeypatch.setattr(leftovers, "unrecorded_disks", older)
     sweeps.run()

@@ -29,6 +29,7 @@ from tests.sequences.model import (
 )
 from tests.support.client import Client
 from tests.support.exported import put_disk
+from tests.support.inventories import inventory_of
 from tests.support.region import make_account
 from tests.workflows.world import Qcow2Disks, World, assemble
 
@@ -148,7 +149,7 @@ class Machine:
 
     def left(self) -> list[str]:
         """Every name and every file in the store."""
-        inventory = self._world.disks.store.inventory()
+        inventory = inventory_of(self._world.disks.store)
         layers = (path.name for path in (self._home / "disks" / "layers").glob("*.qcow2"))
         return sorted([*inventory.volume_ids, *inventory.snapshot_ids, *layers])
 

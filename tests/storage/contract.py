@@ -28,6 +28,7 @@ from tests.storage.bench import (
     read_snapshot,
     write,
 )
+from tests.support.inventories import inventory_of
 
 A, B, C = "vol-0000000a", "vol-0000000b", "vol-0000000c"
 S, T, U = "snap-00000001", "snap-00000002", "snap-00000003"
@@ -91,7 +92,7 @@ class StoreContract:
         self._snapshot(bench, b"image")
         with pytest.raises(StorageFailed):
             bench.store.clone_volume(B, S, SIZE - 512)
-        assert B not in bench.store.inventory().volume_ids
+        assert B not in inventory_of(bench.store).volume_ids
 
     def test_unknown_snapshot_cannot_be_cloned_or_copied_or_read(self, bench: Bench) -> None:
         with pytest.raises(StorageFailed):
@@ -100,7 +101,7 @@ class StoreContract:
             bench.store.copy_snapshot(T, S)
         with pytest.raises(StorageFailed), bench.store.read_snapshot(S):
             pass
-        assert bench.store.inventory().volume_ids == bench.store.inventory().snapshot_ids == frozenset()
+        assert inventory_of(bench.store).volume_ids == inventory_of(bench.store).snapshot_ids == frozenset()
 
     def test_grown_volume_reads_as_zeros_behind(self, bench: Bench) -> None:
         self._snapshot(bench, b"image")
@@ -133,7 +134,7 @@ class StoreContract:
         for _ in range(2):
             bench.store.delete_volume(A)
             bench.store.delete_snapshot(S)
-        assert bench.store.inventory().volume_ids == bench.store.inventory().snapshot_ids == frozenset()
+        assert inventory_of(bench.store).volume_ids == inventory_of(bench.store).snapshot_ids == frozenset()
 
     def test_id_used_again_starts_empty(self, bench: Bench) -> None:
         self._snapshot(bench, b"image")
@@ -182,7 +183,7 @@ class StoreContract:
         source = bench.store.volume_source(A)
         with pytest.raises(StorageFailed):
             bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=None, live=None)
-        assert bench.store.inventory().snapshot_ids == frozenset()
+        assert inventory_of(bench.store).snapshot_ids == frozenset()
         assert bench.store.volume_source(A) == source
 
     def test_snapshots_of_two_moments_are_not_one_capture(self, bench: Bench) -> None:
@@ -190,7 +191,7 @@ class StoreContract:
         bench.store.create_volume(B, SIZE)
         with pytest.raises(StorageFailed):
             bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=None, live=None)
-        assert bench.store.inventory().snapshot_ids == {S}
+        assert inventory_of(bench.store).snapshot_ids == {S}
 
     def test_running_guest_goes_on_beside_its_snapshots(self, bench: Bench) -> None:
         guest = self._two_volumes(bench)
@@ -213,7 +214,7 @@ class StoreContract:
         guest = self._two_volumes(bench, StubbornGuest)
         with pytest.raises(StorageFailed):
             bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=VM, live=guest)
-        assert bench.store.inventory().snapshot_ids == frozenset()
+        assert inventory_of(bench.store).snapshot_ids == frozenset()
         assert guest.open == {A: bench.store.volume_source(A), B: bench.store.volume_source(B)}
         bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=VM, live=Guest(guest.open))
         assert read_snapshot(bench.store, S) == padded(b"A")
@@ -236,7 +237,7 @@ class StoreContract:
         guest_write(bench, guest, A, b"between")
         bench.store.collect()
         guest_write(bench, guest, B, b"after")
-        assert bench.store.inventory().snapshot_ids == frozenset()
+        assert inventory_of(bench.store).snapshot_ids == frozenset()
         assert read(bench, A) == padded(b"between")
         assert read(bench, B) == padded(b"after")
 
@@ -275,12 +276,12 @@ class StoreContract:
     def test_import_larger_than_promised_is_refused(self, bench: Bench, tmp_path: Path) -> None:
         with pytest.raises(StorageFailed):
             bench.store.import_snapshot(S, FileSource(_image(tmp_path, "raw"), "raw"), SIZE // 2)
-        assert bench.store.inventory().snapshot_ids == frozenset()
+        assert inventory_of(bench.store).snapshot_ids == frozenset()
 
     def test_import_of_another_format_is_refused(self, bench: Bench, tmp_path: Path) -> None:
         with pytest.raises(StorageFailed):
             bench.store.import_snapshot(S, FileSource(_image(tmp_path, "raw"), "qcow2"), SIZE)
-        assert bench.store.inventory().snapshot_ids == frozenset()
+        assert inventory_of(bench.store).snapshot_ids == frozenset()
         assert bench.store.collect() == 0
 
     def test_volume_is_written_over_nbd_and_its_snapshot_stays(self, bench: Bench) -> None:
@@ -365,7 +366,7 @@ class StoreContract:
         self._snapshot(bench, b"image")
         bench.store.clone_volume(B, S, SIZE)
         bench.store.copy_snapshot(T, S)
-        inventory = bench.store.inventory()
+        inventory = inventory_of(bench.store)
         assert inventory.volume_ids == {A, B}
         assert inventory.snapshot_ids == {S, T}
 
@@ -395,7 +396,7 @@ class StoreContract:
         for _ in range(2):
             bench.store.discard("snapshot", S, DATE)
             bench.store.discard("volume", A, DATE + timedelta(hours=1))
-        inventory = bench.store.inventory()
+        inventory = inventory_of(bench.store)
         assert inventory.volume_ids == inventory.snapshot_ids == frozenset()
         assert bench.store.trash() == [
             Trashed("snapshot", S, SIZE, DATE),
@@ -463,8 +464,8 @@ class StoreContract:
         with ThreadPoolExecutor(8) as pool:
             for done in [pool.submit(call, n) for n in numbers for call in calls]:
                 done.result()
-        assert bench.store.inventory().volume_ids == {A, *(f"vol-{n:08x}" for n in numbers)}
-        assert len(bench.store.inventory().snapshot_ids) == 1 + 2 * len(numbers)
+        assert inventory_of(bench.store).volume_ids == {A, *(f"vol-{n:08x}" for n in numbers)}
+        assert len(inventory_of(bench.store).snapshot_ids) == 1 + 2 * len(numbers)
         assert read_snapshot(bench.store, "snap-a0000000") == padded(b"image")
 
     def _snapshot(self, bench: Bench, data: bytes) -> None:
@@ -485,7 +486,7 @@ class StoreContract:
         guest = self._two_volumes(bench, kind)
         with pytest.raises(Unavailable):
             bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=VM, live=guest)
-        assert bench.store.inventory().snapshot_ids == frozenset()
+        assert inventory_of(bench.store).snapshot_ids == frozenset()
         return Guest(guest.open)
 
 

@@ -21,6 +21,7 @@ from souche.errors import StorageFailed, Unavailable
 from souche.model.disks import DiskSource
 from souche.storage.base import Capture
 from tests.storage.bench import Bench, Guest, LostGuest, StubbornGuest, SwitchedAndLostGuest, read_snapshot
+from tests.support.inventories import inventory_of
 
 CLUSTER = 65536
 CLUSTERS = 6
@@ -163,7 +164,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def everything_is_named(self) -> None:
-        inventory = self.store.inventory()
+        inventory = inventory_of(self.store)
         assert inventory.volume_ids == self.written.keys()
         assert inventory.snapshot_ids == self.frozen.keys()
 

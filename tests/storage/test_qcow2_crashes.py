@@ -23,6 +23,7 @@ from souche.storage.qcow2.inspection import Qcow2Inspector
 from tests.storage.bench import SIZE, padded, read, read_snapshot, write
 from tests.storage.contract import VM, A, B, S, T
 from tests.storage.test_qcow2 import Qcow2Bench, exported
+from tests.support.inventories import inventory_of
 
 CHANGES = {"os.link", "os.rename", "os.remove", "os.symlink", "subprocess.Popen"}
 KILLED = 137
@@ -108,12 +109,12 @@ def assert_nothing_is_left_over(bench: Qcow2Bench, home: Path) -> None:
     assert not any((home / "disks/work").iterdir())
     assert not any((home / "disks/captures").iterdir())
     links = [*(home / "disks/volumes").iterdir(), *(home / "disks/snapshots").iterdir()]
-    assert {
-        path.name for path in links
-    } == bench.store.inventory().volume_ids | bench.store.inventory().snapshot_ids
-    for volume_id in bench.store.inventory().volume_ids:
+    assert {path.name for path in links} == inventory_of(bench.store).volume_ids | inventory_of(
+        bench.store
+    ).snapshot_ids
+    for volume_id in inventory_of(bench.store).volume_ids:
         bench.store.delete_volume(volume_id)
-    for snapshot_id in bench.store.inventory().snapshot_ids:
+    for snapshot_id in inventory_of(bench.store).snapshot_ids:
         bench.store.delete_snapshot(snapshot_id)
     assert bench.store.collect() == 0
 
@@ -154,7 +155,7 @@ def test_killed_capture_is_undone(tmp_path: Path, power: str) -> None:
         killed = killed_before_change(number, lambda: bench.store.capture(CAPTURES, vm_id=VM, live=guest))  # noqa: B023
         if guest:
             guest_write(bench, guest, b"later")
-        assert len(bench.store.inventory().snapshot_ids) in (0, 2)
+        assert len(inventory_of(bench.store).snapshot_ids) in (0, 2)
         for snapshot_id in (S, T):
             bench.store.delete_snapshot(snapshot_id)
         bench.store.collect()
@@ -211,7 +212,7 @@ def test_killed_discard_and_restore_are_repeated(tmp_path: Path) -> None:
 
         killed = killed_before_change(number, call)
         bench.store.collect()
-        known = bench.store.inventory().volume_ids | {each.resource_id for each in bench.store.trash()}
+        known = inventory_of(bench.store).volume_ids | {each.resource_id for each in bench.store.trash()}
         assert known == {A, B}
         call()
         assert read(bench, A) == padded(b"A")
@@ -229,7 +230,7 @@ def test_volume_of_a_killed_restore_never_writes_to_a_snapshot(tmp_path: Path) -
     for number, home in copies(tmp_path / "world"):
         bench = Qcow2Bench(home)
         killed = killed_before_change(number, lambda: bench.store.restore("volume", A))  # noqa: B023
-        if A in bench.store.inventory().volume_ids:
+        if A in inventory_of(bench.store).volume_ids:
             bench.store.capture([Capture(A, S)], vm_id=None, live=None)
             bench.store.delete_volume(A)
             for _ in bench.store.trash():

@@ -29,6 +29,7 @@ from tests.storage.bench import (
 from tests.storage.contract import VM, A, B, C, S, T, U, freeze
 from tests.storage.test_qcow2 import Qcow2Bench
 from tests.storage.test_qcow2_directory import chain
+from tests.support.inventories import inventory_of
 
 FAST = 1e12
 
@@ -92,7 +93,7 @@ def test_layer_that_is_not_the_file_that_it_was_is_refused_to_every_use(
             use()
         assert str(disks) not in str(refused.value)
     assert read_snapshot(bench.store, T) == read(bench, B) == padded(B.encode())
-    assert bench.store.inventory().snapshot_ids == {S, T}
+    assert inventory_of(bench.store).snapshot_ids == {S, T}
     [fault] = bench.store.verify(deep=False)
     assert fault.resource_ids == tuple(sorted((S, A)))
     assert f"layer {layer.name} " in fault.problem
@@ -330,8 +331,8 @@ def test_foreign_files_and_folders_hold_up_nothing(bench: Qcow2Bench, disks: Pat
         bench.store.collect()
     bench.store.create_volume(C, SIZE)
     freeze(bench, A, U)
-    assert {A, B, C} <= bench.store.inventory().volume_ids
-    assert {S, T, U} <= bench.store.inventory().snapshot_ids
+    assert {A, B, C} <= inventory_of(bench.store).volume_ids
+    assert {S, T, U} <= inventory_of(bench.store).snapshot_ids
     assert read_snapshot(bench.store, U) == padded(A.encode())
     list(bench.store.verify(deep=True))
 

@@ -24,6 +24,7 @@ from souche.storage.qcow2.argv import rename_backing
 from tests.storage.bench import SIZE, Guest, padded, read, read_snapshot, write
 from tests.storage.contract import VM, A, B, S, T, freeze
 from tests.storage.test_qcow2 import Qcow2Bench, exported
+from tests.support.inventories import inventory_of
 from tests.support.medium import Medium
 
 
@@ -117,7 +118,7 @@ def test_group_that_passes_through_the_directory_reads_the_layers_and_nothing_el
 
 def test_two_stores_on_one_directory_see_the_same(disks: Path, bench: Qcow2Bench) -> None:
     freeze(bench, A, S)
-    assert Qcow2Store(disks.parent).inventory() == bench.store.inventory()
+    assert inventory_of(Qcow2Store(disks.parent)) == inventory_of(bench.store)
 
 
 @pytest.mark.parametrize("name", ["../vol-1", "", ".vol-1", "vol/1", "Vol-1", "vol-1\n"])
@@ -203,7 +204,7 @@ def test_what_a_guest_wrote_before_it_died_in_the_switch_is_kept(disks: Path, be
     bench.store.collect()
     assert read(bench, A) == padded(b"written")
     assert read(bench, B) == bytes(SIZE)
-    assert bench.store.inventory().snapshot_ids == set()
+    assert inventory_of(bench.store).snapshot_ids == set()
 
 
 def test_volume_in_the_trash_keeps_its_current_file(disks: Path, bench: Qcow2Bench) -> None:
@@ -290,8 +291,8 @@ def test_capture_under_way_holds_up_only_what_it_touches(disks: Path, bench: Qco
         assert guest.deletion is not None
         guest.deletion.result(30)
     assert guest.open == {A: bench.store.volume_source(A)}
-    assert bench.store.inventory().snapshot_ids == {"snap-0", "snap-1", "snap-2"}
-    assert bench.store.inventory().volume_ids == {A, B}
+    assert inventory_of(bench.store).snapshot_ids == {"snap-0", "snap-1", "snap-2"}
+    assert inventory_of(bench.store).volume_ids == {A, B}
 
 
 def test_guest_on_a_file_below_what_was_written_is_refused(disks: Path, bench: Qcow2Bench) -> None:
@@ -323,7 +324,7 @@ def test_a_capture_whose_entry_does_not_fit_on_the_medium_changes_nothing(
     with pytest.raises(OutOfSpace):
         bench.store.capture([Capture(A, S), Capture(B, T)], vm_id=None, live=None)
     monkeypatch.undo()
-    inventory = bench.store.inventory()
+    inventory = inventory_of(bench.store)
     assert inventory.volume_ids == {A, B}
     assert not inventory.snapshot_ids
     bench.store.collect()

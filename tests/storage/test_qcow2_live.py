@@ -17,6 +17,7 @@ from tests.storage.bench import SIZE, padded, read_snapshot
 from tests.storage.contract import VM, A, B
 from tests.storage.daemon import Daemon, daemon
 from tests.storage.test_qcow2 import Qcow2Bench
+from tests.support.inventories import inventory_of
 
 COUNTER_BYTES = 8
 
@@ -107,7 +108,7 @@ def test_clone_of_a_running_guest_is_written_beside_it(bench: Qcow2Bench, tmp_pa
 def test_volume_that_is_written_to_is_not_frozen_behind_its_writer(bench: Qcow2Bench, tmp_path: Path) -> None:
     with guest_on(bench, tmp_path), pytest.raises(StorageFailed, match="lock"):
         bench.store.capture([Capture(A, "snap-1")], vm_id=None, live=None)
-    assert bench.store.inventory().snapshot_ids == frozenset()
+    assert inventory_of(bench.store).snapshot_ids == frozenset()
 
 
 def test_layer_that_is_still_written_to_is_never_merged(bench: Qcow2Bench, tmp_path: Path) -> None:

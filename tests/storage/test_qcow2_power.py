@@ -14,6 +14,7 @@ from tests.storage.bench import SIZE, Guest, write
 from tests.storage.contract import VM, A, B, C, S, T, U, freeze
 from tests.storage.power import Medium, Recorder, recorder
 from tests.storage.test_qcow2 import Qcow2Bench, exported
+from tests.support.inventories import inventory_of
 
 LEAST_STATES = 10
 """that a call with any effect leaves, or the recorder saw nothing"""
@@ -32,10 +33,10 @@ def after_the_power_came_back(state: Medium, recorded: Recorder, home: Path) -> 
     rmtree(home, ignore_errors=True)
     state.build(home / "disks")
     store = Qcow2Store(home, max_chain=100)
-    inventory = store.inventory()
+    inventory = inventory_of(store)
     store.collect()
     assert list(store.verify(deep=False)) == []
-    assert store.inventory() == inventory
+    assert inventory_of(store) == inventory
     assert not any((home / "disks" / "captures").iterdir())
     for layer in (home / "disks" / "layers").iterdir():
         assert layer.read_bytes() in recorded.whole, layer.name
@@ -124,7 +125,7 @@ def test_all_snapshots_of_a_capture_are_there_or_none_with_what_was_in_the_page_
         there = home.with_name("there")
         rmtree(there, ignore_errors=True)
         state.build(there / "disks")
-        ids = Qcow2Store(there).inventory().snapshot_ids
+        ids = inventory_of(Qcow2Store(there)).snapshot_ids
         assert ids in ({S}, {S, T, U})
         if ids != {S}:
             assert after_the_power_came_back(state, recorded, there) == found(A, B, S, T, U)
@@ -177,7 +178,7 @@ def test_a_new_store_is_there_with_its_first_volume(tmp_path: Path) -> None:
         Qcow2Store(home).create_volume(A, SIZE)
     there = tmp_path / "there"
     recorded.least().build(there)
-    assert Qcow2Store(there).inventory().volume_ids == {A}
+    assert inventory_of(Qcow2Store(there)).volume_ids == {A}
     assert list(Qcow2Store(there).verify(deep=False)) == []
 
 

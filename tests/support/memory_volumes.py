@@ -21,7 +21,6 @@ from souche.storage.base import (
     CaptureReport,
     DiskKind,
     Fault,
-    Inventory,
     LiveDisks,
     StoreFigures,
     Trashed,
@@ -202,9 +201,17 @@ class MemoryStore:
             {each: PAGE_BYTES * pages for each, pages in shares.items()}, files, len(contents), trashed
         )
 
-    def inventory(self) -> Inventory:
+    def disk_ids(self, kind: DiskKind) -> Iterator[str]:
         with self._lock:
-            return Inventory(volume_ids=frozenset(self._volumes), snapshot_ids=frozenset(self._snapshots))
+            found = list(self._live(kind))
+        yield from found
+
+    def absent(self, kind: DiskKind, resource_ids: Collection[str]) -> set[str]:
+        with self._lock:
+            return set(resource_ids) - self._live(kind).keys()
+
+    def _live(self, kind: DiskKind) -> Mapping[str, object]:
+        return self._volumes if kind == "volume" else self._snapshots
 
     def tend_open_disks(self, vm_id: str, live: LiveDisks) -> None:
         """Does nothing: captures cost nothing here."""

@@ -16,6 +16,7 @@ from souche.states import ImageState, SnapshotState
 from souche.trust.cleaner import OnProgress
 from souche.trust.engine import Facts
 from tests.support.cleaners import DONE, StampingCleaner
+from tests.support.inventories import inventory_of
 from tests.support.resources import read_image, read_snapshot
 from tests.workflows.world import Cast, World
 
@@ -119,7 +120,7 @@ def test_sweeps_leave_what_is_being_cleaned_and_remove_what_is_left(scene: Scene
 
     def sweep() -> None:
         leftovers.remove(world.parts)
-        inventory = world.disks.store.inventory()
+        inventory = inventory_of(world.disks.store)
         seen.append({*inventory.volume_ids, *inventory.snapshot_ids})
 
     with_cleaner(world, sweep).run(world.the_operation())
@@ -129,7 +130,7 @@ def test_sweeps_leave_what_is_being_cleaned_and_remove_what_is_left(scene: Scene
     world.disks.store.clone_volume(working, working, 1024**3)
     assert leftovers.unrecorded_disks(world.region.store, world.disks.store).all() == frozenset()
     leftovers.remove(world.parts)
-    inventory = world.disks.store.inventory()
+    inventory = inventory_of(world.disks.store)
     assert working not in {*inventory.volume_ids, *inventory.snapshot_ids}
     assert world.disks.store.trash() == []
 

@@ -16,6 +16,7 @@ from souche.model.snapshots import Snapshot
 from souche.states import ImageState, SnapshotState, VmState
 from souche.workflows import engine
 from souche.workflows.catalogue import CATALOGUE
+from tests.support.inventories import inventory_of
 from tests.workflows.scenarios import SCENARIOS
 from tests.workflows.test_third_law import CutOff, Cutting
 from tests.workflows.world import Cast, World
@@ -65,7 +66,7 @@ def test_a_snapshot_stays_that_the_image_and_another_one_are_deleted_beside(
         world.run(deletion, Cutting(1))
     world.run(operation)
     world.run_all()
-    assert world.disks.store.inventory().snapshot_ids >= set(kept)
+    assert inventory_of(world.disks.store).snapshot_ids >= set(kept)
     left = {each.snapshot_id: each.state for each in made_for(world, operation.subject_id)}
     assert left == dict.fromkeys(kept, SnapshotState.COMPLETED)
 

@@ -16,6 +16,7 @@ from souche.model.images import Image
 from souche.states import ImageState
 from tests.support.bombs import compressed_bomb, shared_bomb
 from tests.support.exported import MIB, disk, put_disk, put_manifest, qcow2
+from tests.support.inventories import inventory_of
 from tests.support.medium import Medium
 from tests.support.region import make_account
 from tests.support.resources import read_image
@@ -52,7 +53,7 @@ def refused(world: World, image: Image, reason: str) -> bool:
     """Whether it failed for this reason and left nothing, in the store or on the way."""
     assert reason in (image.state_message or "")
     left = [*(world.home / "staging").iterdir(), *(world.home / "disks" / "work").iterdir()]
-    return image.state == ImageState.FAILED and not left and not world.disks.store.inventory().snapshot_ids
+    return image.state == ImageState.FAILED and not left and not inventory_of(world.disks.store).snapshot_ids
 
 
 BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {

@@ -38,6 +38,7 @@ from tests.support import databases
 from tests.support.bucket import THIS_MACHINE
 from tests.support.cleaners import StampingCleaner
 from tests.support.folder_oos import FolderOos
+from tests.support.inventories import inventory_of
 from tests.support.memory_volumes import MemoryStore
 from tests.support.region import ManualClock, RecordedWorkflows, make_account
 from tests.support.watched_store import WatchedStore
@@ -201,7 +202,7 @@ class World:
         return vm
 
     def see(self) -> Seen:
-        inventory = self.disks.store.inventory()
+        inventory = inventory_of(self.disks.store)
         power = dict(self.hypervisor.power_states())
         return Seen(
             rows=self._rows(),
@@ -227,7 +228,7 @@ class World:
 
     def _open(self, vm_id: str) -> dict[str, bool]:
         opened = self.hypervisor.open_disks(vm_id) or {}
-        known = self.disks.store.inventory().volume_ids
+        known = inventory_of(self.disks.store).volume_ids
         return {
             each: each in known and self.disks.store.volume_source(each) == source
             for each, source in opened.items()

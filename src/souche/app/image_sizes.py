@@ -33,8 +33,8 @@ def of_image(region: Region, disks: VolumeStore, image_id: str) -> ImageSizes:
         if image is None:
             raise NoSuchImage(image_id=image_id)
         shared = images.having_others(connection, image)
-    kept = disks.inventory().snapshot_ids
-    snapshot_ids = [each for each in dict.fromkeys(image.snapshot_ids) if each in kept]
+    unmade = disks.absent("snapshot", image.snapshot_ids)
+    snapshot_ids = [each for each in dict.fromkeys(image.snapshot_ids) if each not in unmade]
     taken = disks.usage(snapshot_ids)
     freed = disks.usage([each for each in snapshot_ids if each not in shared])
     return ImageSizes(

@@ -12,7 +12,7 @@ from souche.errors import Conflict, Invalid, NotFound, SystemFailure
 from souche.model.accounts import Account, Principal
 from souche.model.snapshots import Snapshot
 from souche.model.volumes import Volume
-from souche.reconcile.holds import without_disk
+from souche.reconcile.holds import recorded_again
 from souche.reconcile.leftovers import unrecorded_disks
 from souche.room import GIB
 from souche.states import SnapshotState, VolumeState
@@ -79,7 +79,7 @@ def empty(region: Region, disks: VolumeStore, resource_ids: Sequence[str]) -> li
         NotInTrash: one of them is not in the trash. RecordIsBack: a named one has its record again.
     """
     chosen = _chosen(_trashed(disks), resource_ids)
-    wanted = without_disk(region.store, disks)
+    wanted = recorded_again(region.store, disks, disks.trash())
     for resource_id in resource_ids:
         if resource_id in wanted:
             raise RecordIsBack(resource_id=resource_id)

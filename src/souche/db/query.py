@@ -234,6 +234,16 @@ def batches(values: Collection[str], size: int = 1000) -> Iterator[list[str]]:
         yield ordered[start : start + size]
 
 
+def among(
+    connection: sa.Connection, statement: AnySelect, key: sa.Column[str], values: Collection[str]
+) -> set[str]:
+    """What a statement of one column finds where the key is one of the values. Sends one statement for each batch."""
+    found: set[str] = set()
+    for batch in batches(values):
+        found.update(connection.scalars(statement.where(key.in_(batch))))
+    return found
+
+
 def _criterion(fields: Fields, condition: Condition, number: int, *, rare: bool | None) -> Criterion:
     if not any(map(_storable, condition.values)):
         return sa.false()

@@ -126,15 +126,23 @@ def being_taken(connection: sa.Connection, volume_id: str) -> list[str]:
     return list(connection.scalars(sa.select(snapshots.c.snapshot_id).where(mine, _UNMADE)))
 
 
-def all_ids(connection: sa.Connection) -> set[str]:
-    """The ids of all snapshots, for the sweep of leftovers."""
-    return set(connection.scalars(sa.select(snapshots.c.snapshot_id)))
+def ids_after(connection: sa.Connection, after: str, limit: int) -> list[str]:
+    """The first ids after this one, in their order, of snapshots in any state. Reads the index of ids only."""
+    key = snapshots.c.snapshot_id
+    return list(connection.scalars(sa.select(key).where(key > after).order_by(key).limit(limit)))
 
 
-def completed_ids(connection: sa.Connection) -> set[str]:
-    """The ids of the snapshots that have their bytes."""
-    completed = snapshots.c.state == SnapshotState.COMPLETED
-    return set(connection.scalars(sa.select(snapshots.c.snapshot_id).where(completed)).all())
+def recorded(connection: sa.Connection, snapshot_ids: Collection[str]) -> set[str]:
+    """Those of the ids that are snapshots', in any state."""
+    key = snapshots.c.snapshot_id
+    return engine.among(connection, sa.select(key), key, snapshot_ids)
+
+
+def with_bytes(connection: sa.Connection, snapshot_ids: Collection[str]) -> set[str]:
+    """Those of the ids that are of snapshots that have their bytes."""
+    key = snapshots.c.snapshot_id
+    completed = sa.select(key).where(snapshots.c.state == SnapshotState.COMPLETED)
+    return engine.among(connection, completed, key, snapshot_ids)
 
 
 def set_state(

@@ -196,8 +196,14 @@ def addresses(connection: sa.Connection) -> set[str]:
 
 
 def all_ids(connection: sa.Connection) -> set[str]:
-    """The ids of all VMs that are not terminated, for the sweep of leftovers."""
+    """The ids of all VMs that are not terminated."""
     return set(connection.scalars(sa.select(vms.c.vm_id).where(vms.c.state != VmState.TERMINATED)))
+
+
+def live(connection: sa.Connection, vm_ids: Collection[str]) -> set[str]:
+    """Those of the ids that are of VMs that are not terminated."""
+    key = vms.c.vm_id
+    return engine.among(connection, sa.select(key).where(vms.c.state != VmState.TERMINATED), key, vm_ids)
 
 
 def mac_addresses(connection: sa.Connection) -> set[str]:

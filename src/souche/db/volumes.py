@@ -144,21 +144,27 @@ def release_client_token(connection: sa.Connection, volume_id: str) -> None:
     connection.execute(volumes.update().where(volumes.c.volume_id == volume_id).values(client_token=None))
 
 
-def all_ids(connection: sa.Connection) -> set[str]:
-    """The ids of all volumes, for the sweep of leftovers."""
-    return set(connection.scalars(sa.select(volumes.c.volume_id)))
+def ids_after(connection: sa.Connection, after: str, limit: int) -> list[str]:
+    """The first ids after this one, in their order, of volumes in any state. Reads the index of ids only."""
+    key = volumes.c.volume_id
+    return list(connection.scalars(sa.select(key).where(key > after).order_by(key).limit(limit)))
 
 
-def made_ids(connection: sa.Connection) -> set[str]:
-    """The ids of the volumes that have their bytes. Not of those of a VM that is being made, or is being deleted with
-    them: its operation knows better."""
+def recorded(connection: sa.Connection, volume_ids: Collection[str]) -> set[str]:
+    """Those of the ids that are volumes', in any state."""
+    key = volumes.c.volume_id
+    return engine.among(connection, sa.select(key), key, volume_ids)
+
+
+def with_bytes(connection: sa.Connection, volume_ids: Collection[str]) -> set[str]:
+    """Those of the ids that are of volumes that have their bytes. Not the volumes of a VM that is being made, or is
+    being deleted with them: its operation knows better."""
     passing = sa.select(volume_links.c.volume_id).join(
         operations, operations.c.subject_id == volume_links.c.vm_id
     )
     made = volumes.c.state.in_([VolumeState.AVAILABLE, VolumeState.IN_USE])
-    return set(
-        connection.scalars(sa.select(volumes.c.volume_id).where(made, volumes.c.volume_id.not_in(passing)))
-    )
+    key = volumes.c.volume_id
+    return engine.among(connection, sa.select(key).where(made, key.not_in(passing)), key, volume_ids)
 
 
 def set_state(connection: sa.Connection, volume_id: str, state: VolumeState) -> None:

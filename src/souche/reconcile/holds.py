@@ -7,19 +7,24 @@
   deleted. A disk in the trash that has a record is restored automatically.
 """
 
-from collections.abc import Hashable
+import itertools
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import get_args
 
 import structlog
 
-from souche.db import snapshots, volumes
 from souche.db.store import Store
-from souche.reconcile import leftovers
+from souche.reconcile import disk_pages, leftovers
+from souche.reconcile.disk_pages import Pace
 from souche.reconcile.each import each
-from souche.storage.base import Inventory, Trashed, VolumeStore
+from souche.storage.base import DiskKind, Trashed, VolumeStore
 from souche.workflows.parts import Parts
 
 NAMED = 10
 """the largest number of ids in a line of the log"""
+KEPT = 1000
+"""the largest number of ids of missing disks in memory"""
 HELD_REMEDY = (
     "the records are older than disks/, and nothing is swept: put the newer database back (region.sqlite with its"
     " region.sqlite-wal, or PostgreSQL's); or bring these disks back (souche trash restore), or give them up"
@@ -30,6 +35,20 @@ MISSING_REMEDY = "nothing is collected: put disks/ back, or delete what these ar
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class Missing:
+    """Records without a disk: their number, and the first `KEPT` of their ids."""
+
+    count: int
+    first: frozenset[str]
+
+    @classmethod
+    def of(cls, ids: Iterator[str]) -> "Missing":
+        """Count them, and keep the first."""
+        first = frozenset(itertools.islice(ids, KEPT))
+        return cls(len(first) + sum(1 for _ in ids), first)
+
+
 class Hold:
     """The holds of a region. Created at the start, before anything is swept."""
 
@@ -37,11 +56,9 @@ class Hold:
         self._history = parts.store.history()  # before records are read
         recover(parts)
         self._unrecorded = leftovers.unrecorded_disks(parts.store, parts.volumes).all()
-        self._missing: frozenset[str] = frozenset()
-        self._mark: Hashable = None
-        self._inventory: Inventory | None = None
+        self._missing = Missing(0, frozenset())
         self._tell()
-        self._is_complete(parts)
+        self._is_complete(parts, disk_pages.without_rest)
 
     @property
     def disks(self) -> frozenset[str]:
@@ -57,8 +74,9 @@ class Hold:
         leftovers.remove(parts, lambda: parts.store.history() == history)
 
     def collect(self, parts: Parts) -> None:
-        """Free unused layers, and shorten chains."""
-        removing = self._is_complete(parts) and not self.stands(parts)
+        """Free unused layers, and shorten chains. A link that is lost after its page was compared, while others are
+        compared or layers are freed, is noticed in the next round only."""
+        removing = self._is_complete(parts, disk_pages.with_rest) and not self.stands(parts)
         parts.volumes.collect(removing=removing)
 
     def stands(self, parts: Parts) -> bool:
@@ -70,29 +88,27 @@ class Hold:
             log.warning("the database was restored, or another server took over: disks are compared with it")
             self._tell()
         if self._unrecorded:
-            self._unrecorded &= leftovers.unrecorded_disks(parts.store, parts.volumes).all()
+            self._unrecorded = leftovers.still_unrecorded(parts.store, parts.volumes, self._unrecorded)
         return bool(self._unrecorded)
 
     def _tell(self) -> None:
         if self._unrecorded:
             log.warning("disks without a record", **_named(self._unrecorded), remedy=HELD_REMEDY)
 
-    def _is_complete(self, parts: Parts) -> bool:
-        """Whether every record has its disk. Missing disks are logged once."""
-        mark = parts.store.change_mark()
-        if mark == self._mark and parts.volumes.inventory() == self._inventory:
-            return not self._missing
-        missing, inventory = compare(parts.store, parts.volumes)
-        if missing - self._missing:
-            log.warning("records without their disk", **_named(missing), remedy=MISSING_REMEDY)
-        self._missing, self._mark, self._inventory = missing, mark, inventory
-        return not missing
+    def _is_complete(self, parts: Parts, pace: Pace) -> bool:
+        """Whether every record has its disk. Missing disks are logged when there are others than before."""
+        found = Missing.of(disk_pages.missing(parts.store, parts.volumes, pace))
+        if found.count > self._missing.count or found.first - self._missing.first:
+            shown = {"count": found.count, "ids": sorted(found.first)[:NAMED]}
+            log.warning("records without their disk", **shown, remedy=MISSING_REMEDY)
+        self._missing = found
+        return not found.count
 
 
 def recover(parts: Parts) -> None:
     """Restore from the trash the disks that have a record, because their database has returned."""
     trashed = parts.volumes.trash()
-    wanted = without_disk(parts.store, parts.volumes) if trashed else frozenset()
+    wanted = recorded_again(parts.store, parts.volumes, trashed)
 
     def restore(disk: Trashed) -> None:
         log.warning("out of the trash: it has a record", resource_id=disk.resource_id)
@@ -101,25 +117,13 @@ def recover(parts: Parts) -> None:
     each((disk for disk in trashed if disk.resource_id in wanted), restore, _name)
 
 
-def without_disk(store: Store, disks: VolumeStore) -> frozenset[str]:
-    """The ids of snapshots and volumes that should have a disk, by their records, but have none in the store."""
-    missing, _ = compare(store, disks)
-    return missing
-
-
-def compare(store: Store, disks: VolumeStore) -> tuple[frozenset[str], Inventory]:
-    """The ids of `without_disk`, and the inventory that was compared. Records are read before and after the disks, so
-    concurrent deletions do not count."""
-    before = _recorded(store)
-    inventory = disks.inventory()
-    missing = before - inventory.volume_ids - inventory.snapshot_ids
-    return frozenset(missing & _recorded(store)) if missing else frozenset(), inventory
-
-
-def _recorded(store: Store) -> set[str]:
-    """The ids that should have a disk, by the records."""
-    with store.read() as connection:
-        return snapshots.completed_ids(connection) | volumes.made_ids(connection)
+def recorded_again(store: Store, disks: VolumeStore, trashed: Collection[Trashed]) -> set[str]:
+    """The ids of disks in the trash that should have a disk, by their records, and have none outside of it."""
+    found: set[str] = set()
+    for kind in get_args(DiskKind):
+        mine = [disk.resource_id for disk in trashed if disk.kind == kind]
+        found |= disk_pages.without_disk(store, disks, kind, mine)
+    return found
 
 
 def _name(disk: Trashed) -> str:

@@ -6,7 +6,7 @@ comes from a defect, or the records are outdated: it goes to the trash. `holds` 
 outdated.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,13 +14,14 @@ from pathlib import Path
 import structlog
 
 from souche import ids, staged
-from souche.db import snapshots, vms, volumes
+from souche.db import snapshots, vms
 from souche.db.store import Store
-from souche.db.transactions import Transaction
 from souche.operations.images import ImportImage
+from souche.reconcile import disk_pages
+from souche.reconcile.disk_pages import Pace
 from souche.reconcile.each import each
 from souche.states import SnapshotState
-from souche.storage.base import VolumeStore
+from souche.storage.base import DiskKind, VolumeStore
 from souche.workflows import engine
 from souche.workflows.parts import Parts, Records
 
@@ -48,44 +49,59 @@ class UnrecordedDisks:
         return self.volumes | self.snapshots
 
 
-def unrecorded_disks(store: Store, disks: VolumeStore) -> UnrecordedDisks:
-    """The disks that have no record. Disks are listed first, and records are read afterwards."""
-    inventory = disks.inventory()
-    with store.read() as connection:
-        unrecorded = inventory.snapshot_ids - snapshots.all_ids(connection)
-        captures = frozenset(each for each in unrecorded if not each.startswith(f"{ids.SNAPSHOT}-"))
-        working = frozenset(
-            each
-            for each in inventory.volume_ids | inventory.snapshot_ids
-            if each.startswith(f"{ids.CLEANING}-")
-        )
-        return UnrecordedDisks(
-            volumes=inventory.volume_ids - volumes.all_ids(connection) - working,
-            snapshots=unrecorded - captures,
-            captures=captures - working,
-            cleaning=frozenset(each for each in working if not _is_cleaned(connection, each)),
-        )
+def unrecorded_disks(
+    store: Store, disks: VolumeStore, pace: Pace = disk_pages.without_rest
+) -> UnrecordedDisks:
+    """The disks that have no record."""
+    snapshots_found = list(disk_pages.unrecorded(store, disks, "snapshot", pace))
+    volumes_found = list(disk_pages.unrecorded(store, disks, "volume", pace))
+    working = {each for each in (*snapshots_found, *volumes_found) if _has_prefix(each, ids.CLEANING)}
+    lost = frozenset(each for each in snapshots_found if _has_prefix(each, ids.SNAPSHOT))
+    return UnrecordedDisks(
+        volumes=frozenset(volumes_found) - working,
+        snapshots=lost,
+        captures=frozenset(snapshots_found) - lost - working,
+        cleaning=frozenset(each for each in working if not _is_cleaned(store, each)),
+    )
 
 
-def _is_cleaned(connection: Transaction, cleaning_id: str) -> bool:
+def still_unrecorded(store: Store, disks: VolumeStore, disk_ids: Collection[str]) -> frozenset[str]:
+    """Those of the ids of `UnrecordedDisks.all` that are still so, and not in the trash."""
+    of_snapshots = {each for each in disk_ids if _has_prefix(each, ids.SNAPSHOT)}
+    of_kinds: dict[DiskKind, set[str]] = {"snapshot": of_snapshots, "volume": set(disk_ids) - of_snapshots}
+    found: list[str] = []
+    for kind, mine in of_kinds.items():
+        found += disk_pages.without_record(store, kind, mine - disks.absent(kind, mine))
+    return frozenset(found)
+
+
+def _has_prefix(disk_id: str, prefix: str) -> bool:
+    return disk_id.startswith(f"{prefix}-")
+
+
+def _is_cleaned(store: Store, cleaning_id: str) -> bool:
     """Whether the snapshot that the disk is for is still being made."""
-    snapshot = snapshots.get(connection, ids.cleaned_snapshot(cleaning_id))
+    with store.read() as connection:
+        snapshot = snapshots.get(connection, ids.cleaned_snapshot(cleaning_id))
     return snapshot is not None and snapshot.state in (SnapshotState.IN_QUEUE, SnapshotState.PENDING)
 
 
 def remove(parts: Parts, is_current: Callable[[], bool] = lambda: True) -> None:
-    """Remove guests without a record, and move disks without one to the trash. `is_current` is asked after all records
-    are read; False: they may have been older ones, and nothing is removed."""
+    """Remove guests without a record, and move disks without one to the trash. Disks are looked at again at the end,
+    because an operator may have given some a record. `is_current` is asked after all records are read; False: they may
+    have been older ones, and nothing is removed."""
     guests = set(parts.hypervisor.power_states())
     with parts.store.read() as connection:
-        orphans = sorted(guests - vms.all_ids(connection))
-    found, date = unrecorded_disks(parts.store, parts.volumes), parts.clock.now()
+        orphans = sorted(guests - vms.live(connection, guests))
+    found = unrecorded_disks(parts.store, parts.volumes, disk_pages.with_rest)
+    still = still_unrecorded(parts.store, parts.volumes, found.all())
+    date = parts.clock.now()
     if not is_current():
         return
     _each_of("removing a guest", orphans, parts.hypervisor.remove)
     discard = parts.volumes.discard
-    _each_of("discarding a volume", found.volumes, lambda name: discard("volume", name, date))
-    _each_of("discarding a snapshot", found.snapshots, lambda name: discard("snapshot", name, date))
+    _each_of("discarding a volume", found.volumes & still, lambda name: discard("volume", name, date))
+    _each_of("discarding a snapshot", found.snapshots & still, lambda name: discard("snapshot", name, date))
     left = (name for name in found.captures if _is_left(name, date))
     _each_of("removing a backup's capture", left, parts.volumes.delete_snapshot)
     _each_of(

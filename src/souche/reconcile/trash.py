@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from souche.reconcile.each import each
-from souche.reconcile.holds import Hold, without_disk
+from souche.reconcile.holds import Hold, recorded_again
 from souche.storage.base import Trashed
 from souche.workflows.parts import Parts
 
@@ -42,7 +42,7 @@ class TrashSweep:
         if self._hold.stands(parts):
             return
         old = [disk for disk in trashed if self._ages[_key(disk)] >= self._kept.total_seconds()]
-        wanted = without_disk(parts.store, parts.volumes) if old else frozenset()
+        wanted = recorded_again(parts.store, parts.volumes, old)
 
         def purge(disk: Trashed) -> None:
             log.warning("removing from the trash", resource_id=disk.resource_id)

@@ -6,7 +6,7 @@ changes nothing more. Deleting something that is gone succeeds.
 A store is used by one region; several of its processes and threads may call it at the same time.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,14 +29,6 @@ class CaptureReport:
     hold: GuestHold | None
     sizes_bytes: Mapping[str, int]
     done_before: bool = False
-
-
-@dataclass(frozen=True)
-class Inventory:
-    """All ids in the store, for the reconcile sweep."""
-
-    volume_ids: frozenset[str]
-    snapshot_ids: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -207,8 +199,13 @@ class VolumeStore(Protocol):
         be missing."""
         ...
 
-    def inventory(self) -> Inventory:
-        """All ids in the store."""
+    def disk_ids(self, kind: DiskKind) -> Iterator[str]:
+        """The ids of all volumes or snapshots outside the trash, in no order, read on demand. Ids that are added or
+        removed before the end may be missing."""
+        ...
+
+    def absent(self, kind: DiskKind, resource_ids: Collection[str]) -> set[str]:
+        """Those of the ids that are not in the store, or in its trash. Many ids do not block the store for long."""
         ...
 
     def tend_open_disks(self, vm_id: str, live: LiveDisks) -> None:
@@ -223,15 +220,15 @@ class VolumeStore(Protocol):
         ...
 
     def discard(self, kind: DiskKind, resource_id: str, date: datetime) -> None:
-        """Move a volume that no process has open, or a snapshot, into the trash. It leaves the inventory; its bytes
-        stay until `purge`."""
+        """Move a volume that no process has open, or a snapshot, into the trash. `disk_ids` no longer has it; its
+        bytes stay until `purge`."""
         ...
 
     def restore(self, kind: DiskKind, resource_id: str) -> None:
         """Restore a volume or snapshot from the trash, under its id and with its bytes.
 
         Raises:
-            StorageFailed: it is neither in the trash nor in the inventory, or another disk has its id.
+            StorageFailed: it is neither in the trash nor in the store, or another disk has its id.
         """
         ...
 

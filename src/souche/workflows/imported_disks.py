@@ -38,7 +38,7 @@ class ImportCancelled(SoucheError):
 def take_in(parts: Parts, operation: Operation) -> None:
     """Import every disk that is missing."""
     for disk in _wanted(parts, operation):
-        if disk.snapshot_id not in parts.volumes.inventory().snapshot_ids:
+        if parts.volumes.absent("snapshot", [disk.snapshot_id]):
             account_id = _wanted_snapshot(parts, disk.snapshot_id).account_id
             with parts.importer.turns.turn(
                 account_id, ask=partial(_wanted_snapshot, parts, disk.snapshot_id)

@@ -2,7 +2,8 @@
 
 import errno
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -34,6 +35,20 @@ class Pointers:
                 raise
             set_aside(resource_id, f"is no link: {error.strerror}")
             return None
+
+    def has(self, resource_id: str) -> bool:
+        """Whether `get` would find a layer. Raises as it does."""
+        try:
+            return stat.S_ISLNK((self._root / resource_id).lstat().st_mode)
+        except FileNotFoundError:
+            return False
+
+    def ids(self) -> Iterator[str]:
+        """Every id, read on demand. Files that are not links are skipped, those that come or go meanwhile perhaps."""
+        with os.scandir(self._root) as entries:
+            for entry in entries:
+                if not entry.name.startswith(".") and entry.is_symlink():
+                    yield entry.name
 
     def all(self) -> Mapping[str, str]:
         """Every id with the name of its layer."""
