@@ -16,6 +16,7 @@ from souche.db.query import (
     compiled,
     counting,
     indexed,
+    most_rows,
     sorted_out,
 )
 from souche.db.store import Prepared, Reader
@@ -112,7 +113,7 @@ class Finder:
         """The statement for queries of this shape: all that it depends on but its parameters' values."""
         chosen = [_chosen_columns(self._fields, condition) for condition in query.conditions]
         kinds = [(each.field, each.wildcard, each.at_least, each.at_most) for each in query.conditions]
-        shape = (*kinds, *chosen, *rare, *parameters)
+        shape = (*kinds, *chosen, *rare, *parameters, most_rows(query))
         found = self._prepared.get(shape)
         if found is None:
             found = Prepared(compiled(self._select, self._fields, query, self._order, self._scopes, rare))
@@ -131,7 +132,7 @@ class Finder:
 
 
 def _page(rows: Sequence[Row], query: Query) -> tuple[Sequence[Row], bool]:
-    """Without the row that only shows whether more remain."""
+    """Without the rows that only show whether more remain."""
     if query.limit is None or len(rows) <= query.limit:
         return rows, False
     return rows[: query.limit], True
@@ -154,8 +155,6 @@ def _parameters(query: Query) -> dict[str, object]:
         found.update(_values(condition, number))
     if query.after is not None:
         found.update(after_date=query.after.creation_date, after_id=query.after.resource_id)
-    if query.limit is not None:
-        found.update(row_limit=query.limit + 1)
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 
-from souche.db.engines.elements import Matches, Pattern, Unindexed
+from souche.db.engines.elements import PLAN_EACH, Matches, Pattern, Unindexed
 from souche.model.query import Condition, Query, Value
 
 AnySelect: TypeAlias = sa.Select[*tuple[Any, ...]]
@@ -31,6 +31,10 @@ LARGEST_INTEGER = 2**63 - 1
 # steps are small enough to keep three times the 10,000 values of a request below SQLite's 32,766 parameters.
 FEW_VALUES = (1, 2, 4, 8, 16)
 VALUES_STEP = 32
+
+# So is the number of rows, which is a constant in the statement: for an unknown LIMIT, PostgreSQL assumes a tenth of
+# all rows, and so plans the statement again for each execution. Planning takes three times as long as executing it.
+ROW_STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 class AnyRow(Protocol):
@@ -136,13 +140,17 @@ def compiled(
     scopes: Sequence[Scope],
     rare: Sequence[bool | None],
 ) -> AnySelect:
-    """The statement of a query. It reads one row more than the limit, to detect that more remain.
+    """The statement of a query. It reads one row more than the limit or some more, to detect that more remain.
 
     With `scopes`, only rows in one of them: the caller's own, public ones and so on. `rare`: whether few rows satisfy
     each condition (None: not counted). The rows of a rare condition are looked up and checked. Otherwise each scope is
     read in order along its own index and the results are merged: a page costs the same for any number of visible rows.
+
+    The plan depends on how many rows have the values, except for ids and without conditions.
     """
     wanted = criteria(fields, query.conditions, rare)
+    if any(fields[each.field] is not order.resource_id for each in query.conditions):
+        select = select.prefix_with(PLAN_EACH)
     if not scopes:
         statement = _limited(select.where(*wanted, *_beyond(order, query)), query)
         return statement.order_by(order.creation_date, order.resource_id)
@@ -180,7 +188,7 @@ def indexed(fields: Fields, condition: Condition, order: Order) -> sa.ColumnElem
 def counting(column: sa.ColumnElement[Any], condition: Condition, number: int, most: int) -> AnySelect:
     """How many entries the column's index has for the condition's values, up to `most`."""
     found = _comparison(column, condition, number)
-    entries: AnySelect = sa.select(sa.literal_column("1")).where(found).limit(most)
+    entries: AnySelect = sa.select(sa.literal_column("1")).where(found).limit(_constant(most))
     return sa.select(sa.func.count()).select_from(entries.subquery())
 
 
@@ -203,9 +211,20 @@ def _part(order: Order, scope: Scope, wanted: list[Criterion], query: Query) -> 
 
 
 def _limited(statement: Limited, query: Query) -> Limited:
+    rows = most_rows(query)
+    return statement if rows is None else statement.limit(_constant(rows))
+
+
+def most_rows(query: Query) -> int | None:
+    """How many rows the statement of a query reads; None: all."""
     if query.limit is None:
-        return statement
-    return statement.limit(sa.bindparam("row_limit", query.limit + 1, sa.Integer))
+        return None
+    step = next((step for step in ROW_STEPS if query.limit <= step), query.limit)
+    return step + 1
+
+
+def _constant(number: int) -> sa.ColumnElement[int]:
+    return sa.literal_column(str(number), sa.Integer)
 
 
 def criteria(fields: Fields, conditions: Sequence[Condition], rare: Sequence[bool | None]) -> list[Criterion]:

@@ -11,6 +11,9 @@ from sqlalchemy.sql.functions import FunctionElement
 PATTERNS: Final[dict[str, Callable[[str], str]]] = {}
 """converts text in which `*` stands for any run of characters to a pattern of the dialect"""
 
+PLAN_EACH: Final = sa.text("/* plan each */")
+"""a prefix of statements whose plan depends on the values of their parameters, so that no plan is kept for them"""
+
 
 class Pattern(sa.types.TypeDecorator[str]):
     """Text where `*` stands for any run of characters."""

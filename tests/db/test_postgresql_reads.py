@@ -1,0 +1,57 @@
+"""What a read costs on PostgreSQL."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from souche.db import images
+from souche.db.store import Store
+from souche.model.query import Condition, Query
+from tests.support.databases import Databases, using
+
+CUSTOM_PLANS = 5
+"""that PostgreSQL makes before it considers a generic one (https://www.postgresql.org/docs/current/sql-prepare.html)"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_both(databases: Databases) -> Iterator[None]:
+    with using(databases):
+        yield
+
+
+@pytest.fixture
+def store(databases: Databases, tmp_path: Path) -> Iterator[Store]:
+    store = Store(databases.migrated(tmp_path / "region"))
+    yield store
+    store.close()
+
+
+def read_pages(store: Store, *conditions: Condition) -> None:
+    """Twenty pages, also of sizes that are unusual."""
+    for limit in (*range(11, 21), *range(11, 21)):
+        with store.reader() as reader:
+            images.find(reader, "900000000001", Query(conditions, limit))
+
+
+def prepared(store: Store) -> dict[str, tuple[int, bool]]:
+    """The prepared statements of the only connection that was needed: how often each was planned, and whether its last
+    plan is kept."""
+    with store.read() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT statement, custom_plans, generic_plans > 2 FROM pg_prepared_statements"
+        )
+        return {statement: (planned, kept) for statement, planned, kept in rows}
+
+
+@pytest.mark.parametrize("conditions", [[], [Condition("image_id", ["ami-00000001"])]])
+def test_a_page_is_not_planned_for_each_read(store: Store, conditions: list[Condition]) -> None:
+    read_pages(store, *conditions)
+    assert list(prepared(store).values()) == [(CUSTOM_PLANS, True)]
+
+
+def test_a_filter_is_planned_by_its_values(store: Store) -> None:
+    """A plan for the average product code scans all images for a rare one."""
+    read_pages(store, Condition("product_code", ["0009"]))
+    (counting,) = prepared(store)
+    assert counting.startswith("SELECT count(*)")
