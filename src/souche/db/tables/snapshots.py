@@ -25,7 +25,8 @@ snapshots = sa.Table(
     # As `images.version`, for the rows that `db/snapshots.py` reads (migration 0032).
     sa.Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Index(None, "creation_date", "snapshot_id"),
-    sa.Index(None, "account_id", "creation_date", "snapshot_id"),
+    # In the order of pages. The size is in it for quotas: a write sums up the sizes of all snapshots of its account.
+    sa.Index("ix_snapshots_account_walk", "account_id", "creation_date", "snapshot_id", "volume_size_gib"),
     sa.Index(None, "public", "creation_date", "snapshot_id"),
     sa.Index(None, "source_snapshot_id"),
     sa.Index("ix_snapshots_client_token", "account_id", "client_token", unique=True),
