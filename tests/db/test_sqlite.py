@@ -3,15 +3,18 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from souche.db import image_reports, quotas
 from souche.db import query as engine
 from souche.db.engines.sqlite import Sqlite, checkpoint
 from souche.db.finder import Finder
 from souche.db.store import Store
 from souche.model.query import Condition, Position, Query, Value
+from souche.model.quotas import IMAGES, SNAPSHOT_SIZE, SNAPSHOTS
 from tests.db import test_finder, test_query, test_store
 from tests.db.test_finder import SCOPES, SELECT
 from tests.db.test_query import DAY, FIELDS, LINKED, ORDER, things
@@ -74,6 +77,33 @@ def plan(connection: sa.Connection, statement: engine.AnySelect) -> str:
     text = statement.compile(connection, compile_kwargs={"literal_binds": True})
     rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
     return "\n".join(str(row.detail) for row in rows)
+
+
+def test_what_is_read_again_and_again_grows_with_no_table(tmp_path: Path) -> None:
+    """A sweep looks for reports that wait. Each new image or snapshot is counted in its account's quotas, while other
+    writers wait: that reads an index alone."""
+    store = Store(Sqlite(tmp_path / "region.db"))
+    store.migrate()
+    asked: list[tuple[str, Any]] = []
+    with store.read() as connection:
+        sa.event.listen(
+            connection, "before_cursor_execute", lambda *given: asked.append((given[2], given[3]))
+        )
+        image_reports.next_image(connection)
+        for quota in (IMAGES, SNAPSHOTS, SNAPSHOT_SIZE):
+            quotas.used(connection, "000000000001", quota.name)
+        plans = [
+            "\n".join(
+                step[-1] for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", parameters)
+            )
+            for text, parameters in list(asked)
+        ]
+    store.close()
+    reports, *counts = plans
+    assert "USING INDEX ix_image_reports_state" in reports
+    assert "USING INDEX sqlite_autoindex_images" in reports
+    assert len(counts) == 3
+    assert all("USING COVERING INDEX" in each for each in counts), counts
 
 
 @pytest.mark.parametrize("wait_seconds", [0, 1.0])
