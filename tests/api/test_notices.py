@@ -23,10 +23,12 @@ from souche.model.accounts import Principal
 from souche.model.images import Image
 from souche.model.notices import Announcement, Event
 from souche.model.permissions import PRIVATE, Permissions
+from souche.reconcile import notices as sweep
 from souche.refusals import ImageNameTaken, NoSuchImage, OwnAlready
 from souche.workflows import withdrawals
 from tests.support.region import START, ManualClock, call, make_account
 from tests.support.resources import make_image, make_product_type, make_reported_image
+from tests.support.statements import statements, transactions
 
 PUBLIC = Permissions(public=True)
 NOTHING = Departure()
@@ -314,11 +316,15 @@ def test_notices_are_bounded_in_number_and_age(region: Region, alice: Principal,
             changes = {"image_id": f"ami-{number:08x}", "account_id": f"{number % 20:012}"}
             said = Announcement(Event.UNSHARED, START + timedelta(seconds=number))
             notices.announce(connection, Image(**{**vars(template), **changes}), said, [bob.account_id])
-        notices.tidy(connection, START)
+    sent = statements(region, lambda: sweep.tidy(region))
+    assert transactions(sent) == 1
     assert counted(region, bob) == notices.MOST_OF_ACCOUNT
-    with region.store.begin() as connection:
-        notices.tidy(connection, START + timedelta(seconds=1090))
+    assert isinstance(region.clock, ManualClock)
+    region.clock.advance(days=365, seconds=START.timestamp() + 1090 - region.clock.now().timestamp())
+    sweep.tidy(region)
     assert counted(region, bob) == 10
+    sent = statements(region, lambda: sweep.tidy(region))
+    assert transactions(sent) == 0, "other writers wait for it"
 
 
 # Adoption.

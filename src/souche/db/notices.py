@@ -66,7 +66,8 @@ def announce(
         connection.execute(notices.delete().where(notices.c.notice_id.in_(ids)))
         connection.execute(notices.insert(), made)
         mine = (notices.c.owner_id == image.account_id, notices.c.account_id.in_(batch))
-        _trim(connection, MOST_OF_OWNER, *mine)
+        beyond = _beyond(MOST_OF_OWNER, *mine)
+        connection.execute(notices.delete().where(notices.c.notice_id.in_(beyond)))
 
 
 def _row(image: Image, said: Announcement, account_id: str) -> dict[str, object]:
@@ -98,18 +99,23 @@ def take_back(
     return told
 
 
-def tidy(connection: sa.Connection, before: datetime) -> None:
-    """Erase notices older than a date, and all but the last thousand notices of each account."""
-    connection.execute(notices.delete().where(notices.c.date < before))
-    _trim(connection, MOST_OF_ACCOUNT)
+def surplus(connection: sa.Connection, before: datetime) -> list[str]:
+    """The ids of the notices older than a date, and of all but the last thousand of each account. Reads all notices."""
+    old = sa.select(notices.c.notice_id).where(notices.c.date < before)
+    return list(connection.scalars(sa.union(old, _beyond(MOST_OF_ACCOUNT))))
 
 
-def _trim(connection: sa.Connection, most: int, *wanted: engine.Criterion) -> None:
+def erase(connection: sa.Connection, notice_ids: Collection[str]) -> None:
+    """Erase notices."""
+    connection.execute(notices.delete().where(notices.c.notice_id.in_(notice_ids)))
+
+
+def _beyond(most: int, *wanted: engine.Criterion) -> engine.AnySelect:
+    """The ids of all but the last notices of each account."""
     newest = (notices.c.date.desc(), notices.c.notice_id.desc())
     place = sa.func.row_number().over(partition_by=notices.c.account_id, order_by=newest).label("place")
     ranked = sa.select(notices.c.notice_id, place).where(*wanted).subquery()
-    beyond = sa.select(ranked.c.notice_id).where(ranked.c.place > most)
-    connection.execute(notices.delete().where(notices.c.notice_id.in_(beyond)))
+    return sa.select(ranked.c.notice_id).where(ranked.c.place > most)
 
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Notice], bool]:

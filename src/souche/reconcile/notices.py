@@ -4,12 +4,17 @@ from datetime import timedelta
 from typing import Final
 
 from souche.db import notices
+from souche.db.query import batches
 from souche.workflows.parts import Records
 
 KEPT: Final = timedelta(days=365)
 
 
 def tidy(records: Records) -> None:
-    """Erase them."""
-    with records.store.begin() as connection:
-        notices.tidy(connection, records.clock.now() - KEPT)
+    """Erase them. They are found without the writers' lock, and erased some at a time: a notice only becomes older, and
+    only newer ones are added."""
+    with records.store.read() as connection:
+        found = notices.surplus(connection, records.clock.now() - KEPT)
+    for batch in batches(found):
+        with records.store.begin() as connection:
+            notices.erase(connection, batch)
