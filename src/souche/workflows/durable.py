@@ -149,7 +149,8 @@ class DurableWorkflows:
         try:
             yield
         except ClaimLost:
-            is_lost = engine.is_outstanding(self._parts, operation_id)
+            with suppress(RecordsUnavailable):  # `revive` looks again
+                is_lost = engine.is_outstanding(self._parts, operation_id)
             raise
         except Exception:
             self._runs.break_off(operation_id)

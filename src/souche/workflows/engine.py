@@ -30,7 +30,7 @@ from typing_extensions import TypeVar
 
 from souche.db import operations
 from souche.db.transactions import Transaction
-from souche.errors import RecordsUnavailable, SoucheError, UserError
+from souche.errors import RecordsUnavailable, SoucheError, Unavailable, UserError
 from souche.model.operations import Operation, Params
 from souche.room import full
 from souche.words import MARKS, PLAIN
@@ -199,9 +199,9 @@ def run(
 
     Raises:
         UnreadableOperation: its params are of another release; nothing was done.
-        BrokenOff, RecordsUnavailable: from the journal.
+        BrokenOff, RecordsUnavailable, WritersBusy: from the journal.
     """
-    if not is_outstanding(parts, operation.operation_id):
+    if _is_done(parts, operation.operation_id):
         return
     if not isinstance(operation.params, workflow.params):
         raise UnreadableOperation(operation_id=operation.operation_id)
@@ -280,6 +280,15 @@ def is_outstanding(parts: Parts, operation_id: str) -> bool:
     """Whether an operation is not done yet."""
     with parts.store.reader() as reader:
         return operations.is_outstanding(reader, operation_id)
+
+
+def _is_done(parts: Parts, operation_id: str) -> bool:
+    """Whether an operation is known to be done. While the database is away it is not: the first step waits, and looks
+    again (`claims.Fenced`)."""
+    try:
+        return not is_outstanding(parts, operation_id)
+    except Unavailable:
+        return False
 
 
 def is_next(parts: Parts, operation_id: str) -> bool:

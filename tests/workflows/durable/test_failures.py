@@ -12,11 +12,13 @@ import pytest
 import sqlalchemy as sa
 from dbos import DBOS
 
-from souche.db import schema
+from souche.db import operations, schema
+from souche.db.store import Reader
 from souche.errors import (
     RecordsUnavailable,
 )
 from souche.workflows import engine
+from souche.workflows.durable import ENDED
 from souche.workflows.parts import Parts
 from tests.support.polling import eventually
 from tests.workflows.durable.runs import FailsOnce, Log, add, running, status
@@ -110,6 +112,28 @@ def test_a_workflow_waits_for_its_turn_while_the_database_is_away(
         eventually(lambda: status(operation) == "SUCCESS")
     assert not next(away, False)
     assert log.done == ["a first", "a second"]
+
+
+def test_a_workflow_begins_when_the_database_is_back(
+    world: World, log: Log, monkeypatch: pytest.MonkeyPatch, logged: list[MutableMapping[str, Any]]
+) -> None:
+    """It broke off, with a traceback of DBOS, and waited for the sweep."""
+    away, asked = iter([True, False]), operations.is_outstanding
+
+    def is_outstanding(reader: Reader, operation_id: str) -> bool:
+        if next(away, False):
+            raise RecordsUnavailable(reason="injected")
+        return asked(reader, operation_id)
+
+    with running(world, log) as workflows:
+        monkeypatch.setattr(operations, "is_outstanding", is_outstanding)
+        operation = add(world, "short", "a")
+        workflows.start(operation)
+        eventually(lambda: status(operation) in ENDED)
+        assert status(operation) == "SUCCESS"
+    assert not next(away, False)
+    assert log.done == ["a first", "a second"]
+    assert logged == []
 
 
 def test_workflow_that_cannot_be_revived_holds_up_no_other(
