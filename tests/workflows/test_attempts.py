@@ -87,10 +87,21 @@ AWAY = RecordsUnavailable(reason="lost")
 BUSY = WritersBusy(seconds=30)
 
 
-@pytest.mark.parametrize("error", [BUSY, Raced()])
-def test_after_a_lost_answer_a_busy_database_is_waited_for_too(error: SystemFailure) -> None:
+@pytest.mark.parametrize("before", [[], [AWAY] * ATTEMPTS_WHEN_UNAVAILABLE])
+def test_busy_writers_are_waited_for(before: list[Exception]) -> None:
+    """A step failed, and an acknowledged snapshot with it, when another session held the lock for four minutes."""
+    errors = iter([*before, *[BUSY] * 50])
+
+    def act() -> None:
+        if (raised := next(errors, None)) is not None:
+            raise raised
+
+    assert attempt(act, until_success=False, pause=lambda _seconds: None) is None
+
+
+def test_after_a_lost_answer_a_race_is_waited_for_too() -> None:
     """The step ended, and was undone, though its first try may have been committed."""
-    errors = iter([AWAY] * ATTEMPTS_WHEN_UNAVAILABLE + [error] * 50)
+    errors = iter([AWAY] * ATTEMPTS_WHEN_UNAVAILABLE + [Raced()] * 50)
 
     def act() -> None:
         if (raised := next(errors, None)) is not None:

@@ -24,12 +24,13 @@ def attempt(
     """Run `action`, and retry it with growing pauses: a few times after Unavailable or Raced, or with `until_success`
     without limit after any error, even a defect of Souche. Returns why it failed, or None if it succeeded.
 
-    While the database is unavailable, or busy after its return, retries have no limit and do not count: a commit whose
-    answer was lost may have succeeded, and clients may have seen its records, so it must not be undone.
+    While the database is unavailable or its writers are busy, retries have no limit and do not count. An undo could not
+    be recorded either. A commit whose answer was lost may have succeeded, and clients may have seen its records, so it
+    must not be undone: after a lost answer, Raced has no limit either.
 
     Retries without limit are logged whenever the number of attempts doubles, and at least every hour."""
     attempts = others = 0
-    waited_for: tuple[type[Exception], ...] = (RecordsUnavailable,)
+    waited_for: tuple[type[Exception], ...] = (RecordsUnavailable, WritersBusy)
     while True:
         try:
             action()

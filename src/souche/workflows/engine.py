@@ -30,7 +30,7 @@ from typing_extensions import TypeVar
 
 from souche.db import operations
 from souche.db.transactions import Transaction
-from souche.errors import RecordsUnavailable, SoucheError, Unavailable, UserError
+from souche.errors import RecordsUnavailable, SoucheError, Unavailable, UserError, WritersBusy
 from souche.model.operations import Operation, Params
 from souche.room import full
 from souche.words import MARKS, PLAIN
@@ -142,7 +142,8 @@ class Journal(Protocol):
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
         """Run `action` unless its result is recorded. Returns why it failed, or None if it succeeded. Unavailable is
         retried a few times. RecordsUnavailable is retried without limit, because the action's records may be visible
-        already. After it, so is an error that only reports a busy database. With `until_success`, so is every error.
+        already. WritersBusy is too, because an undo could not be recorded either. With `until_success`, so is every
+        error.
 
         Raises:
             Exception: the journal itself failed; it is unknown whether the action was done.
@@ -151,8 +152,8 @@ class Journal(Protocol):
 
 
 class Unjournalled:
-    """Runs each step once, without a record of it. A failed undo stops the run, and so does RecordsUnavailable, because
-    the commit may have succeeded: the operation stays outstanding."""
+    """Runs each step once, without a record of it. A failed undo stops the run, and so do RecordsUnavailable, because
+    the commit may have succeeded, and WritersBusy: the operation stays outstanding."""
 
     def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:  # noqa: ARG002
         if until_success:
@@ -160,7 +161,7 @@ class Unjournalled:
             return None
         try:
             action()
-        except (BrokenOff, RecordsUnavailable):
+        except (BrokenOff, RecordsUnavailable, WritersBusy):
             raise
         except Exception as error:
             return reason_of(error)
