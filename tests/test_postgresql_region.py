@@ -10,7 +10,7 @@ import pytest
 from souche import config
 from souche.config import Settings
 from souche.db import access_keys, accounts
-from souche.db.engines.postgresql import RecordsInUse
+from souche.db.engines.postgresql_processes import RecordsInUse
 from souche.errors import SoucheError
 from souche.home import Home
 from souche.main import records

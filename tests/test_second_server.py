@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from souche.db.engines.postgresql import SERVER_LOCK
+from souche.db.engines.postgresql_processes import SERVER_LOCK
 from tests.support.polling import eventually
 from tests.test_main import GRACE_SECONDS, SOUCHE, blocked_disks, serving, souche, told
 

@@ -16,7 +16,7 @@ from souche.backup import restore
 from souche.backup.restore import RESTORING, HomeNotEmpty
 from souche.cli.composition import BackupPlace, RecordsPlace
 from souche.db import schema
-from souche.db.engines.postgresql import RecordsInUse
+from souche.db.engines.postgresql_processes import RecordsInUse
 from souche.db.engines.sqlite import Sqlite
 from souche.db.row_copies import RecordsThere
 from souche.db.store import Store

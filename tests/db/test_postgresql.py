@@ -19,6 +19,7 @@ from souche.db.engines.postgresql import (
     PostgreSql,
 )
 from souche.db.engines.postgresql_history import History
+from souche.db.engines.postgresql_processes import WRITERS_LOCK
 from souche.db.store import Store
 from souche.errors import Raced, RecordsFull, RecordsUnavailable, Unavailable, WritersBusy
 from souche.model.query import Query
@@ -113,7 +114,7 @@ def test_a_writer_that_waits_for_too_long_for_another_process_is_told_so(
     store.engine.dispose()
     url = store.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
     with psycopg.connect(url) as another:
-        another.execute(f"SELECT pg_advisory_xact_lock({postgresql.WRITERS_LOCK})".encode())
+        another.execute(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})".encode())
         with pytest.raises(WritersBusy), store.begin():
             pass
     with store.begin():

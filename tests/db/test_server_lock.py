@@ -25,8 +25,9 @@ def on_both() -> None:
 class Server:
     """One that holds the lock by `connections[-1]`, and counts how often another had it."""
 
-    def __init__(self, databases: Databases) -> None:
+    def __init__(self, databases: Databases, *, shared: bool = False) -> None:
         self.databases = databases
+        self.shared = shared
         self.connections: list[psycopg.Connection] = []
         self.lost = 0
         self.may_connect = threading.Event()
@@ -42,7 +43,7 @@ class Server:
 
     @contextmanager
     def serving(self) -> Iterator[bool]:
-        with ServerLock(self.connect, NUMBER, self.taken).held() as is_held:
+        with ServerLock(self.connect, NUMBER, self.taken, shared=self.shared).held() as is_held:
             yield is_held
 
     def holder(self) -> int | None:
@@ -106,3 +107,26 @@ def test_another_that_got_it_meanwhile_keeps_it(server: Server, databases: Datab
             eventually(lambda: server.lost == 1)
             assert server.holder() not in (None, before)
     assert server.lost == 1
+
+
+def test_those_that_share_it_keep_one_out_that_wants_it_alone(databases: Databases) -> None:
+    with (
+        Server(databases, shared=True).serving() as first,
+        Server(databases, shared=True).serving() as second,
+        Server(databases).serving() as alone,
+    ):
+        assert (first, second, alone) == (True, True, False)
+    with Server(databases).serving() as alone, Server(databases, shared=True).serving() as first:
+        assert (alone, first) == (True, False)
+
+
+def test_one_that_shared_it_ends_if_another_has_it_alone_meanwhile(databases: Databases) -> None:
+    sharing = Server(databases, shared=True)
+    with sharing.serving():
+        sharing.may_connect.clear()
+        databases.server.execute(f"SELECT pg_terminate_backend({sharing.holder()})")
+        eventually(lambda: sharing.holder() is None)
+        with Server(databases).serving() as is_held:
+            assert is_held
+            sharing.may_connect.set()
+            eventually(lambda: sharing.lost == 1)

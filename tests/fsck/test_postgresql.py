@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from souche.db.engines.postgresql import RecordsInUse
+from souche.db.engines.postgresql_processes import RecordsInUse
 from souche.home import Home
 from souche.main import checking, records
 from souche.main.records import Place

@@ -6,6 +6,7 @@ wait, and reads continue. Sweeps that only need records run in the process that 
 (`reconcile/record_sweeps.py`).
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -57,8 +58,8 @@ def run(settings: Settings) -> None:
     """Answer the API until a signal ends the process.
 
     Raises:
-        NotServed, RecordsInHome, SchemaDiffers, RecordsElsewhere, BadSetting, CannotListen; what `PostgreSql.check` and
-        `identity.check_with_server` raise.
+        NotServed, RecordsInHome, SchemaDiffers, RecordsElsewhere, RecordsBeingReplaced, BadSetting, CannotListen; what
+        `PostgreSql.check` and `identity.check_with_server` raise.
     """
     logs.configure(settings.log_level)
     http_process.prepare()
@@ -111,14 +112,23 @@ def _records(home: Home, settings: Settings) -> Iterator[Store]:
     store = Store(database)
     try:
         database.check()
-        with store.read() as connection:
-            contents = examine_records(connection, database.shown)
-        identity.check_with_server(home, contents, database.shown, place.region_id)
-        if not store.is_newest():
-            raise SchemaDiffers
-        yield store
+        with database.answered(_end_as_records_are_replaced):
+            with store.read() as connection:
+                contents = examine_records(connection, database.shown)
+            identity.check_with_server(home, contents, database.shown, place.region_id)
+            if not store.is_newest():
+                raise SchemaDiffers
+            yield store
     finally:
         store.close()
+
+
+def _end_as_records_are_replaced() -> None:
+    """Its keys and its settings may not be those of the new records."""
+    log.critical(
+        "the records are being replaced or removed since the database was away, so this process ends"
+    )
+    os._exit(1)
 
 
 def _console(home: Path, facts: Facts, cidr: str) -> Callable[[str], bytes]:

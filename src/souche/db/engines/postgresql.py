@@ -9,7 +9,7 @@ of all writers.
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import Any, Final, Self
 
 import psycopg
@@ -20,15 +20,12 @@ from souche.db.engines.elements import PLAN_EACH
 from souche.db.engines.postgresql_checks import BYTEWISE, RIGHTS_MISSING
 from souche.db.engines.postgresql_elements import NAME
 from souche.db.engines.postgresql_history import History
-from souche.db.engines.server_lock import ServerLock
-from souche.errors import Conflict, OutOfTime, RecordsUnavailable, SystemFailure
+from souche.db.engines.postgresql_processes import WRITERS_LOCK, Processes
+from souche.errors import OutOfTime, RecordsUnavailable, SystemFailure
 
 OLDEST_VERSION: Final = 14
 MOST_CLOCK_SECONDS: Final = 1.0
 
-WRITERS_LOCK: Final = 0x50_75_63_68_65
-"""the advisory lock of writers; such locks belong to one database"""
-SERVER_LOCK: Final = WRITERS_LOCK + 1
 NAMED_LOCKS: Final = 0x50_75_63
 """the first of two numbers of named locks; the second is derived from the name"""
 CHANNEL: Final = "souche_operations"
@@ -70,10 +67,6 @@ _UNLOCK: Final = sa.text("SELECT pg_advisory_unlock(:kind, hashtext(:name))")
 
 class ServerUnreachable(SystemFailure):
     """The database {database} cannot be reached: {reason}"""
-
-
-class RecordsInUse(Conflict):
-    """Another process serves the region whose records are in {database}."""
 
 
 class ServerTooOld(SystemFailure):
@@ -125,6 +118,7 @@ class PostgreSql:
         self._watcher: psycopg.Connection[Any] | None = None
         self._watchers = 0
         self._history = History()
+        self._processes = Processes(self._own_connection, self.shown)
 
     def check(self, now: Callable[[], float] = time.time) -> None:
         """Refuse a server that the region's rules would not hold on. `now` is this machine's clock.
@@ -230,13 +224,17 @@ class PostgreSql:
         """By SQLSTATE (`postgresql_failures.py`)."""
         return postgresql_failures.failure(error, LOCK_SECONDS)
 
-    @contextmanager
-    def served(self, taken: Callable[[], None]) -> Iterator[None]:
-        """By an advisory lock of a session (`server_lock.py`)."""
-        with ServerLock(self._own_connection, SERVER_LOCK, taken).held() as is_held:
-            if not is_held:
-                raise RecordsInUse(database=self.shown)
-            yield
+    def served(self, taken: Callable[[], None]) -> AbstractContextManager[None]:
+        """By an advisory lock of a session (`postgresql_processes.py`)."""
+        return self._processes.served(taken)
+
+    def answered(self, taken: Callable[[], None]) -> AbstractContextManager[None]:
+        """`Processes.answered`."""
+        return self._processes.answered(taken)
+
+    def replaced(self) -> AbstractContextManager[None]:
+        """`Processes.replaced`."""
+        return self._processes.replaced()
 
     @contextmanager
     def alone(self, name: str) -> Iterator[bool]:

@@ -1,8 +1,9 @@
-"""The lock of the one server of a PostgreSQL database: an advisory lock of a separate session.
+"""A lock that a process holds on a PostgreSQL database while it runs: an advisory lock of a separate session. The one
+server holds its lock alone; processes that only answer the API share theirs.
 
 PostgreSQL releases such a lock when the connection ends: with the process, but also after a restart of the database, by
 an administrator, or after a network failure. So a thread watches the connection and takes the lock again. If another
-server has taken it meanwhile, this server must end, because the other has taken over its operations.
+process has taken it meanwhile, this one must end: another server has taken over the operations of the first.
 """
 
 import threading
@@ -25,6 +26,7 @@ Session: TypeAlias = tuple[int, datetime]
 
 _OWN: Final = b"SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 _TRY: Final = b"SELECT pg_try_advisory_lock(%s)"
+_TRY_SHARED: Final = b"SELECT pg_try_advisory_lock_shared(%s)"
 # https://www.postgresql.org/docs/current/view-pg-locks.html: a 64-bit lock is shown as two halves, with objsubid 1.
 _HOLDER: Final = b"""
     SELECT pid, backend_start FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -52,12 +54,15 @@ class Other(Enum):
 
 class ServerLock:
     """The lock `number`, on connections that `connect` makes. `taken` is called in a thread, once, if another process
-    has taken it after the connection was lost."""
+    has taken it after the connection was lost. `shared`: others may share it, and none may have it alone."""
 
-    def __init__(self, connect: Connect, number: int, taken: Callable[[], None]) -> None:
+    def __init__(
+        self, connect: Connect, number: int, taken: Callable[[], None], *, shared: bool = False
+    ) -> None:
         self._connect = connect
         self._number = number
         self._taken = taken
+        self._trying = _TRY_SHARED if shared else _TRY
 
     @contextmanager
     def held(self) -> Iterator[bool]:
@@ -104,7 +109,7 @@ class ServerLock:
             connection = stack.enter_context(closing(self._connect()))
             session = connection.execute(_OWN).fetchone()
             assert session is not None, "a session sees itself"
-            if _takes(connection, self._number):
+            if self._takes(connection):
                 stack.pop_all()
                 return Held(connection, session)
             holder = connection.execute(_HOLDER, [self._number]).fetchone()
@@ -113,11 +118,10 @@ class ServerLock:
             connection.execute(_END, [holder[0]])
             return Other.HAD_IT
 
-
-def _takes(connection: psycopg.Connection[Any], number: int) -> bool:
-    row = connection.execute(_TRY, [number]).fetchone()
-    assert row is not None, "SELECT without FROM gives one row"
-    return bool(row[0])
+    def _takes(self, connection: psycopg.Connection[Any]) -> bool:
+        row = connection.execute(self._trying, [self._number]).fetchone()
+        assert row is not None, "SELECT without FROM gives one row"
+        return bool(row[0])
 
 
 def _watch(connection: psycopg.Connection[Any], ending: threading.Event) -> None:
