@@ -66,6 +66,11 @@ class Home:
         return self.path / "database.json"
 
     @property
+    def loading(self) -> Path:
+        """Exists while a named state takes the place of the region's contents (`main/state_loading.py`)."""
+        return self.path / "loading.json"
+
+    @property
     def journal(self) -> Path:
         return self.path / "journal.sqlite"
 

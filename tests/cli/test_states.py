@@ -10,7 +10,7 @@ import pytest
 
 from souche import run as programs
 from souche.home import Home
-from souche.main import states
+from souche.main import state_files
 from souche.main.administration import administer
 from souche.storage.qcow2.directory import Directory
 from souche.storage.qcow2.journal import Journal, Move
@@ -126,15 +126,19 @@ def test_real_guests_have_no_states(simulated: Souche) -> None:
     assert "guests of" in simulated.refusal("state", "save", "one")
 
 
-def test_a_loading_that_was_broken_off_leaves_no_region_and_is_done_again(
-    simulated: Souche, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("function", ["remove", "replace"])
+def test_a_loading_that_was_broken_off_is_completed_by_the_next_command(
+    simulated: Souche, monkeypatch: pytest.MonkeyPatch, function: str
 ) -> None:
     simulated("account", "create", "alice")
     state(simulated, "save", "one")
-    break_off(simulated, monkeypatch, states, "_replace", "load")
-    assert "region.sqlite" in simulated.refusal("account", "list")
-    state(simulated, "load", "one")
-    assert [each["Name"] for each in simulated("account", "list") if each["Name"] == "alice"]
+    simulated("account", "create", "bob")
+    (simulated.home / "left").touch()
+    break_off(simulated, monkeypatch, state_files, function, "load")
+    found = {each["Name"] for each in simulated("account", "list")}
+    assert found & {"alice", "bob"} == {"alice"}
+    assert not (simulated.home / "left").exists()
+    assert names(simulated) == ["one"]
 
 
 def test_a_state_that_is_not_whole_is_not_loaded(simulated: Souche) -> None:
@@ -149,12 +153,14 @@ def test_a_state_that_is_not_whole_is_not_loaded(simulated: Souche) -> None:
         assert not lost.exists()
 
 
-def test_a_region_that_is_not_whole_is_not_saved(simulated: Souche, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_region_that_is_not_whole_is_not_saved(simulated: Souche) -> None:
     simulated("account", "create", "alice")
     state(simulated, "save", "one")
-    break_off(simulated, monkeypatch, states, "_replace", "load")
-    assert "load a state again" in simulated.refusal("state", "save", "two")
+    (simulated.home / "region.sqlite").unlink()
+    assert "region.sqlite is missing" in simulated.refusal("state", "save", "two")
     assert names(simulated) == ["one"]
+    state(simulated, "load", "one")
+    assert [each["Name"] for each in simulated("account", "list") if each["Name"] == "alice"]
 
 
 def test_a_deletion_that_was_broken_off_leaves_no_state(

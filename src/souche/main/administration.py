@@ -12,6 +12,7 @@ from souche.compute.absent import GuestsNeedServer
 from souche.compute.base import GuestConsoles
 from souche.errors import Unavailable
 from souche.home import Home, NotServed
+from souche.main import state_loading
 from souche.main.databases import open_store
 from souche.main.interrupts import ended_in_order
 from souche.main.served_region import served_region
@@ -33,6 +34,7 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
     if not (make or any(part.exists() for part in parts)):
         raise NotServed(home=home.path)
     home.make()
+    state_loading.settle(home)
     with ended_in_order(), home.administer(), open_store(home) as store:
         region = served_region(home, store, _no_console)
         yield Administered(

@@ -29,6 +29,11 @@ class RestoreBroken(SystemFailure):
     """{home} holds the beginning of a restore: run the same `souche restore` again, or remove the folder."""
 
 
+class LoadingBroken(SystemFailure):
+    """A named state is being loaded into {home}, or its load was interrupted: start the region with `souche serve`, or
+    run `souche status`, which completes or undoes an interrupted load."""
+
+
 class RegionDiffers(SystemFailure):
     """{file} is of the region {file_id}, but the records are of {database_id}: put back what belongs together. If the
     records are of these disks (a database of an earlier Souche), remove region-id and disks/region-id. Nothing was
@@ -77,10 +82,13 @@ def check_with_server(home: Home, contents: Contents, database: str, region_id: 
     """As `check`, for a home whose records are on a database server. `region_id` is the id in the home.
 
     Raises:
-        RestoreBroken, DatabaseEmpty, DatabaseTaken, DisksMissing, RegionDiffers, VaultKeyMissing, FolderMissing.
+        RestoreBroken, LoadingBroken, DatabaseEmpty, DatabaseTaken, DisksMissing, RegionDiffers, VaultKeyMissing,
+        FolderMissing.
     """
     if (home.path / RESTORING).exists():
         raise RestoreBroken(home=home.path)
+    if home.loading.exists():
+        raise LoadingBroken(home=home.path)
     in_disks, in_home = _read(home.disks_region_id), _read(home.region_id)
     if contents.region_id is None and (in_disks or in_home or home.has_disks()):
         raise DatabaseEmpty(home=home.path, database=database)
@@ -108,9 +116,11 @@ def check_parts(home: Home) -> Contents:
     """Refuse a home whose parts do not belong together. Changes nothing. Returns the contents of the database.
 
     Raises:
-        RecordsMissing, RestoreBroken, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer,
+        RecordsMissing, RestoreBroken, LoadingBroken, RegionDiffers, DisksMissing, DatabaseDamaged, DatabaseNewer,
     DatabaseUnwritable.
     """
+    if home.loading.exists():
+        raise LoadingBroken(home=home.path)
     in_files = {file: _read(file) for file in (home.disks_region_id, home.region_id)}  # before the database
     contents = examine(home.database)
     if contents.revision is None:

@@ -36,7 +36,7 @@ class RestoredRecords:
         with self._opened() as (store, database), store.read() as connection:
             if postgresql_load.note(connection) == token:
                 return True
-            _refuse_occupied(connection, database)
+            refuse_occupied(connection, database)
             return False
 
     def load(self, token: str, file: Path) -> None:
@@ -53,10 +53,10 @@ class RestoredRecords:
         ):
             source.migrate()  # of an earlier release
             with store.read() as connection:
-                _refuse_occupied(connection, database)
+                refuse_occupied(connection, database)
             store.migrate()
             with store.begin() as target, source.read() as connection:
-                _refuse_occupied(target, database)
+                refuse_occupied(target, database)
                 row_copies.load(connection, target, database)
                 postgresql_load.write_note(target, token)
 
@@ -72,7 +72,12 @@ class RestoredRecords:
             yield store, database
 
 
-def _refuse_occupied(connection: Transaction, database: PostgreSql) -> None:
+def refuse_occupied(connection: Transaction, database: PostgreSql) -> None:
+    """Refuse a database that has rows.
+
+    Raises:
+        RecordsThere.
+    """
     table = row_copies.occupied(connection)
     if table is not None:
         raise RecordsThere(database=database.shown, table=table)

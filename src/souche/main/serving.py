@@ -38,6 +38,7 @@ from souche.main import (
     readiness,
     records,
     service,
+    state_loading,
     tls,
 )
 from souche.main.database_url import database_url
@@ -98,6 +99,7 @@ def serve(settings: Settings) -> Iterator[Served]:
     with told_full(), ExitStack() as stack:
         home = Home(settings.home)
         home.make()
+        state_loading.settle(home)
         stack.enter_context(home.serve())
         make_space(home)
         operator = stack.enter_context(wire.bind(home.operator))  # commands wait from now on

@@ -64,6 +64,23 @@ def loading(connection: sa.Connection) -> Iterator[PostgreSqlLoader]:
         raise RowsRefused(table=table, reason=refusal.diag.message_primary) from None
 
 
+def empty(connection: sa.Connection, tables: Sequence[sa.Table]) -> None:
+    """Remove all rows of all tables of the region, in the transaction.
+
+    Raises:
+        RowsRefused: a foreign key of another program's table refers to one of them, or the role does not own them.
+    """
+    names = ", ".join(f'"{each.name}"' for each in tables)
+    try:
+        connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY")
+    except sa.exc.DBAPIError as error:
+        if not isinstance(error.orig, (psycopg.NotSupportedError, psycopg.errors.InsufficientPrivilege)):
+            raise
+        diag = error.orig.diag
+        reason = "; ".join(filter(None, (diag.message_primary, diag.message_detail)))
+        raise RowsRefused(table=diag.table_name or tables[0].name, reason=reason) from None
+
+
 def write_note(connection: sa.Connection, text: str) -> None:
     """Write a note about the records, a word, into the database: a comment on the table `region`."""
     quoted = sa.literal(text).compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
