@@ -16,8 +16,7 @@ from souche.home import Home
 from souche.main import records
 from souche.main.databases import open_records, open_store
 from souche.main.identity import DatabaseEmpty, DatabaseTaken, DisksMissing, VaultKeyMissing
-from souche.main.records import NotOnPostgreSql, PlaceDamaged, RecordsElsewhere
-from souche.main.serving import destroy
+from souche.main.records import PlaceDamaged, RecordsElsewhere
 from souche.model.accounts import AccessKey, Account
 from souche.storage.qcow2 import Qcow2Store
 from souche.vault import Vault
@@ -161,15 +160,6 @@ def test_a_copy_of_a_home_is_not_served_beside_it(home: Home, url: str, tmp_path
     with open_store(home) as store, store.database.served(pytest.fail), pytest.raises(RecordsInUse):
         opened(copy, url)
     opened(copy, url)
-
-
-def test_what_needs_a_file_is_refused(home: Home, tmp_path: Path) -> None:
-    home.record_facts({"Compute": "simulated"})
-    before = {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()}
-    with pytest.raises(NotOnPostgreSql, match="drop that database"):
-        destroy(home.path)
-    after = {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()}
-    assert after.keys() - before.keys() <= {home.path / "serving.lock"}
 
 
 def test_a_damaged_name_of_the_database_is_told(home: Home, url: str) -> None:

@@ -236,7 +236,8 @@ def test_states_are_changed_when_every_process_has_ended(tmp_path: Path, url: st
         with answering(home, *options) as (_port, process):
             served.process.terminate()
             served.process.wait(GRACE_SECONDS)
-            assert "souche api" in souche("state", "save", "one", "--home", home).stderr
+            for command in (("state", "save", "one"), ("destroy", "--yes")):
+                assert "souche api" in souche(*command, "--home", home).stderr
             process.terminate()
             process.wait(GRACE_SECONDS)
     told("state", "save", "one", "--home", home)

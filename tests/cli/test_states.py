@@ -257,11 +257,3 @@ def test_the_audit_log_goes_on_whatever_state_is_loaded(
     assert (log.read_text(), older.read_text()) == ("before\nafter\n", "older\n")
     assert not other.exists()
     assert not (simulated.home / "states" / "clean" / name).exists()
-
-
-def test_a_region_is_destroyed_when_that_is_confirmed(simulated: Souche) -> None:
-    simulated("account", "create", "alice")
-    asked = simulated.invoke("destroy")
-    assert (asked.exit_code, asked.stdout.strip(), simulated.home.exists()) == (1, "", True)
-    assert simulated("destroy", "--yes") == [{"Home": str(simulated.home)}]
-    assert not simulated.home.exists()

@@ -82,12 +82,16 @@ def build_destroy(composition: Composition) -> Callable[[Path, bool, bool], None
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
         json: JsonFlag = False,
     ) -> None:
-        """Remove a stopped region: its guests, its network, and every disk, image and snapshot."""
+        """Remove a stopped region: its records, also those in PostgreSQL, its guests, its network, and every disk,
+        image and snapshot. If it was interrupted, run it again."""
+        with errors_shown():
+            database = composition.database_of(home)
         if not yes:
-            question = f"Remove {home} with every disk, image and snapshot in it, permanently?"
+            records = f", and the region's records in the database {database}" if database else ""
+            question = f"Remove {home} with every disk, image and snapshot in it{records}, permanently?"
             typer.confirm(question, abort=True, err=True)
         with errors_shown():
             composition.destroy(home)
-        show_if_json({"Home": str(home.resolve())}, as_json=json)
+        show_if_json({"Home": str(home.resolve()), "Database": database}, as_json=json)
 
     return destroy

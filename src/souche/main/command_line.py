@@ -36,6 +36,7 @@ def composition() -> Composition:
         api=_api,
         operate=_operate,
         destroy=_destroy,
+        database_of=_database_of,
         backups=_backups,
         check=_check,
         states=_states,
@@ -88,10 +89,16 @@ def _operate(path: Path, *, make: bool = False) -> "Iterator[Operated]":
 
 
 def _destroy(path: Path) -> None:
-    from souche.main.serving import destroy
+    from souche.main.destroying import destroy
 
     _configure_logs()
     destroy(path)
+
+
+def _database_of(path: Path) -> str | None:
+    from souche.main.destroying import database_of
+
+    return database_of(path)
 
 
 def _backups() -> "Backups":

@@ -27,10 +27,6 @@ class PlaceDamaged(SystemFailure):
     """{file} is damaged: start the region with --database or --database-file, which write it again, or put it back."""
 
 
-class NotOnPostgreSql(SystemFailure):
-    """`{command}` does not work yet for a region whose records are in PostgreSQL ({place}): {instead}."""
-
-
 @dataclass(frozen=True)
 class Place:
     """A database of a PostgreSQL server: its URL, or the file with it."""
@@ -107,14 +103,3 @@ def keep(home: Home, place: Place) -> None:
     text = json.dumps(asdict(place), indent=2) + "\n"
     if not home.database_place.exists() or home.database_place.read_text(errors="replace") != text:
         write_whole(home.database_place, text, PRIVATE)
-
-
-def refuse_on_postgresql(home: Home, command: str, instead: str) -> None:
-    """Refuse a command that needs SQLite's file.
-
-    Raises:
-        NotOnPostgreSql.
-    """
-    place = known(home)
-    if place is not None:
-        raise NotOnPostgreSql(command=command, place=place.shown, instead=instead)

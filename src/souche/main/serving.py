@@ -1,12 +1,10 @@
-"""Serves a region, and removes one."""
+"""Serves a region."""
 
 import os
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import structlog
 
@@ -31,7 +29,6 @@ from souche.main import (
     guest_services,
     http_process,
     identity,
-    machine,
     metrics,
     operator_server,
     public_range,
@@ -313,26 +310,3 @@ def _tell(settings: Settings, served: Served, metrics_url: str | None) -> None:
         )
     home.record_facts(facts)
     log.info("serving", home=str(settings.home), **{name.lower(): value for name, value in facts.items()})
-
-
-def destroy(path: Path) -> None:
-    """Remove a region that is not served: its guests, its network, and its folder with every disk.
-
-    Raises:
-        NotServed: there is no region. HomeInUse: it is served. NotOnPostgreSql: its records would stay.
-    """
-    home = Home(path.resolve())
-    facts = home.read()
-    with home.serve():
-        records.refuse_on_postgresql(
-            home, "souche destroy", "drop that database, remove database.json from the home, and try again"
-        )
-        if facts["Compute"] == "libvirt":
-            driver = machine.hypervisor()(
-                home.path, str(facts["GuestNetwork"]), str(facts.get("PublicIps") or ""), accelerator="tcg"
-            )
-            for vm_id in driver.power_states():
-                driver.remove(vm_id)
-            driver.remove_network()
-            driver.close()
-        shutil.rmtree(home.path)
