@@ -149,7 +149,8 @@ def compiled(
     The plan depends on how many rows have the values, except for ids and without conditions.
     """
     wanted = criteria(fields, query.conditions, rare)
-    if any(fields[each.field] is not order.resource_id for each in query.conditions):
+    # A condition without values names no field (`filters.NOTHING`).
+    if any(each.values and fields[each.field] is not order.resource_id for each in query.conditions):
         select = select.prefix_with(PLAN_EACH)
     if not scopes:
         statement = _limited(select.where(*wanted, *_beyond(order, query)), query)
