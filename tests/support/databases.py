@@ -7,11 +7,11 @@ database is created once from a template, and emptied for the next test by DELET
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import psycopg
 import pytest
@@ -24,7 +24,6 @@ from souche.db.schema import metadata
 from souche.db.store import Store
 from tests.support import postgresql
 
-KINDS = ("sqlite", "postgresql")
 LAWS_ARE_WHOLE = os.environ.get("LAWS") == "whole"
 """Whether the laws of workflows run on PostgreSQL in all variants, including those with `sqlite_alone`."""
 
@@ -257,16 +256,21 @@ def url(urls: Callable[[str], str]) -> str:
     return urls("records")
 
 
+KINDS: Mapping[str, Callable[[pytest.FixtureRequest], Kind]] = {
+    "sqlite": lambda _request: Files(),
+    "postgresql": lambda request: cast("Databases", request.getfixturevalue("databases")),
+}
+
+
 @pytest.fixture(scope="module", params=KINDS, autouse=True)
 def on_both(request: pytest.FixtureRequest) -> Iterator[str]:
-    """For a folder's `conftest.py`: its tests run on both kinds."""
-    chosen: Kind = Files() if request.param == "sqlite" else request.getfixturevalue("databases")
-    with using(chosen):
+    """For a folder's `conftest.py`: its tests run on each of `KINDS`."""
+    with using(KINDS[request.param](request)):
         yield request.param
 
 
 def drop_sqlite_alone(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the PostgreSQL half of `SQLITE_ALONE`, and of cases with the mark `sqlite_alone`."""
+    """Run the files of `SQLITE_ALONE`, and cases with the mark `sqlite_alone`, on SQLite only."""
     dropped = [item for item in items if _is_dropped(item)]
     config.hook.pytest_deselected(items=dropped)
     items[:] = [item for item in items if not _is_dropped(item)]
@@ -276,7 +280,7 @@ def _is_dropped(item: pytest.Item) -> bool:
     given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     file = item.nodeid.partition("::")[0]
     is_marked = item.get_closest_marker("sqlite_alone") is not None and not LAWS_ARE_WHOLE
-    return given.get("on_both") == "postgresql" and (file in SQLITE_ALONE or is_marked)
+    return given.get("on_both") not in (None, "sqlite") and (file in SQLITE_ALONE or is_marked)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -16,6 +16,7 @@ def test_every_action_of_the_specification_is_listed_with_what_it_does_here() ->
     )
     assert sorted(listed) == spec.action_names()
     assert len(listed) == 236
-    assert {name for name, done in listed.items() if not done.startswith("not")} == set(ACTIONS)
+    supported = {name for name, done in listed.items() if not done.startswith("not")}
+    assert supported ^ set(ACTIONS) == set(), "run python -m tools.gen_docs"
     assert listed["ReadNics"] == "an empty answer"
     assert listed["ReadImages"] == "yes"
