@@ -259,7 +259,10 @@ class DurableWorkflows:
                 if len(found) == free:
                     break
         except Exception as error:
-            log_failure(error, "operations cannot be read, others go on", account=account_id)
+            known = (
+                self._parts.store.database.failure(error) or error
+            )  # within a read, it is still the driver's
+            log_failure(known, "operations cannot be read, others go on", account=account_id)
         return found
 
     def _claimed(self, turns: Sequence[Turn]) -> list[Operation]:

@@ -1,7 +1,7 @@
 """DBOS underneath: a journal or a database that fails, for one workflow or for all."""
 
 import sqlite3
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -134,6 +134,28 @@ def test_a_workflow_begins_when_the_database_is_back(
     assert not next(away, False)
     assert log.done == ["a first", "a second"]
     assert logged == []
+
+
+def test_a_connection_lost_while_operations_are_read_is_one_line_of_the_log(
+    world: World, log: Log, monkeypatch: pytest.MonkeyPatch, logged: list[MutableMapping[str, Any]]
+) -> None:
+    lost, asked = sqlite3.OperationalError("database is locked"), operations.whose_turn
+    lost.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    failures = [lost]
+
+    def whose_turn(*arguments: Any) -> Iterator[operations.Turn]:
+        if failures:
+            raise failures.pop()
+        yield from asked(*arguments)
+
+    monkeypatch.setattr(operations, "whose_turn", whose_turn)
+    with running(world, log) as workflows:
+        operation = add(world, "short", "a")
+        workflows.start(operation)
+        eventually(lambda: not failures)
+        workflows.start_outstanding()
+        eventually(lambda: status(operation) == "SUCCESS")
+    assert [(line["log_level"], "exc_info" in line) for line in logged] == [("warning", False)]
 
 
 def test_workflow_that_cannot_be_revived_holds_up_no_other(
