@@ -87,6 +87,14 @@ def test_a_claim_is_taken_over_when_its_worker_was_silent_for_a_lease(
     assert is_own(region, TWO, "a") is taken
 
 
+def test_a_dead_worker_keeps_no_claim_when_the_databases_clock_was_set_back(region: Region) -> None:
+    """Its heartbeat lies ahead: its operations waited for as long as the clock was set back."""
+    beat(region, ONE, 3600)
+    add(region, "a", worker=ONE)
+    assert turns(region, TWO) == ["a"]
+    assert take(region, TWO, "a") == {"a"}
+
+
 def test_a_worker_that_never_says_that_it_lives_holds_nothing(region: Region) -> None:
     """So where the lock on the home lets one process work, nobody need say so."""
     add(region, "a", worker=ONE)

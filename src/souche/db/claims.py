@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 import sqlalchemy as sa
 
 from souche.db.engines.elements import DatabaseClock
-from souche.db.operations import IS_FREE, LEASE_SECONDS
+from souche.db.operations import IS_ALIVE, IS_FREE
 from souche.db.schema import operations, workers
 from souche.db.store import Prepared, Reader
 from souche.model.workers import Worker
@@ -63,8 +63,7 @@ def beat(connection: sa.Connection, worker: Worker) -> None:
 def _register(connection: sa.Connection, worker: Worker) -> None:
     """Add a worker, and forget those that died and have nothing left."""
     has_work = sa.exists().where(operations.c.worker == workers.c.worker)
-    died = workers.c.heartbeat_date <= DatabaseClock(-LEASE_SECONDS)
-    connection.execute(workers.delete().where(died, ~has_work))
+    connection.execute(workers.delete().where(~IS_ALIVE, ~has_work))
     row = workers.insert().values(worker=worker.worker_id, node=worker.node, heartbeat_date=DatabaseClock())
     connection.execute(row)
 

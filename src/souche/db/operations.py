@@ -31,9 +31,12 @@ def _is_next() -> sa.ColumnElement[bool]:
 
 
 _IS_NEXT = _is_next()
-_IS_HELD = sa.exists().where(
-    workers.c.worker == operations.c.worker, workers.c.heartbeat_date > DatabaseClock(-LEASE_SECONDS)
+# The database's clock may be set back: a heartbeat that lies ahead by a lease or more was written before that.
+IS_ALIVE: Final = sa.and_(
+    workers.c.heartbeat_date > DatabaseClock(-LEASE_SECONDS),
+    workers.c.heartbeat_date < DatabaseClock(LEASE_SECONDS),
 )
+_IS_HELD = sa.exists().where(workers.c.worker == operations.c.worker, IS_ALIVE)
 IS_FREE: Final = sa.or_(operations.c.worker.is_(None), ~_IS_HELD)
 """Whether the operation is unclaimed, or its worker is dead."""
 _COLUMNS = (
