@@ -73,7 +73,7 @@ def test_what_is_not_signed_is_refused_by_the_api_and_by_the_command(
         refused = souche("import", location, "--account", "alice", "--home", home)
         assert refused.returncode == 1
         for said in (answer.json["Errors"][0]["Details"], refused.stderr):
-            assert "only what is signed by a key that its operator named" in said
+            assert "only exports that are signed by a key of its --require-signed" in said
     wanted: dict[str, Any] = {"FileLocation": put_disk(SYSTEM, "disk.raw"), "SnapshotSize": len(SYSTEM)}
     assert ask(region, account, "CreateSnapshot", **wanted).status == 400
 

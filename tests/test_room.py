@@ -29,14 +29,14 @@ def test_more_than_that_is_refused_with_both_sizes() -> None:
     with pytest.raises(OutOfSpace) as refused:
         room(3 * GIB).ask(2 * GIB + 1)
     assert str(refused.value) == (
-        "The region is out of space: this may take 2.0 GiB, and 2.0 GiB are left beyond what is reserved for the"
+        "The region is out of space: this may need 2.0 GiB, and only 2.0 GiB are free beside the reserve for the"
         " region's records."
     )
 
 
 def test_a_little_must_be_free_for_anything() -> None:
     room(GIB + LEAST_BYTES).ask(1)
-    with pytest.raises(OutOfSpace, match="this may take 16 MiB, and 15 MiB are left beyond what is reserved"):
+    with pytest.raises(OutOfSpace, match="this may need 16 MiB, and only 15 MiB are free beside the reserve"):
         room(GIB + LEAST_BYTES - 1).ask(1)
 
 

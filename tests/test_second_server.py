@@ -109,7 +109,8 @@ def test_a_server_ends_when_another_got_the_database_meanwhile(home: Path, url: 
         assert served.process.wait(GRACE_SECONDS) == 1
         last = json.loads(served.errors.read_text().splitlines()[-1])
     assert (
-        last["event"] == "another process serves these records since the database was away, so this one ends"
+        last["event"]
+        == "another process took these records over while the database was unreachable, so this one ends"
     )
 
 

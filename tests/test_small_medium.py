@@ -87,7 +87,7 @@ def test_an_import_larger_than_the_medium_leaves_it_as_it_was(home: Path) -> Non
         assert snapshot_state(region, account, snapshot_id) == "error"
         assert least > 32 * MIB
         assert list((home / "staging").iterdir()) == []
-        assert "what is left is reserved" in region.errors.read_text()
+        assert "the rest is reserved" in region.errors.read_text()
 
 
 def test_a_full_region_says_so_starts_again_and_goes_on(home: Path) -> None:

@@ -232,7 +232,7 @@ def _bridge_netfilter(machine: Machine) -> Finding:
     path = machine.root / "proc/sys/net/bridge"
     if path.exists():
         return _ok(str(path))
-    return _warning("no br_netfilter: guests reach each other whatever their security groups")
+    return _warning("no br_netfilter: security groups do not filter traffic between guests")
 
 
 def existing_part(path: Path) -> Path:
@@ -243,7 +243,7 @@ def existing_part(path: Path) -> Path:
 
 def _reachable_home(machine: Machine) -> Finding:
     if machine.home is None:
-        return _ok("not looked at: no --home given")
+        return _ok("not checked: no --home given")
     try:
         require_traversable(existing_part(machine.home))
     except ComputeFailed as error:
@@ -270,7 +270,7 @@ def free_space_finding(place: Path, usage: Usage) -> Finding:
 def _sandbox(machine: Machine) -> Finding:
     problem = sandbox.problem(machine.program_path)
     return (
-        _warning(f"images are not looked into, and no disk is converted: {problem}")
+        _warning(f"images are not inspected, and no disk is converted: {problem}")
         if problem
         else _ok("bwrap runs programs")
     )
@@ -289,7 +289,7 @@ def clock_finding(*, now: float, written: float) -> Finding:
     """A clock that shows a time before Souche was installed is wrong; then the signatures of clients with the
     right time are refused. Both in seconds since the epoch."""
     shown = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now))
-    return _ok(shown) if now >= written else _warning(f"{shown} is before Souche was installed")
+    return _ok(shown) if now >= written else _warning(f"{shown} is before the installation of Souche")
 
 
 def _apt(package: str) -> str:
@@ -335,11 +335,11 @@ CHECKS: tuple[Check, ...] = (
     Check("virtlogd", "libvirt's log daemon", _start("virtlogd.socket", "virtlogd"), _log_daemon),
     _program_check("qemu-system-x86_64", "runs x86_64 guests", "qemu-system-x86"),
     _program_check("qemu-system-i386", "runs i386 guests", "qemu-system-x86"),
-    Check("accelerator", "a guest run to a known output", "use a machine whose /dev/kvm works", _accelerator),
+    Check("accelerator", "a test guest", "use a machine whose /dev/kvm works", _accelerator),
     Check("uefi", "UEFI firmware (OVMF)", _apt("ovmf"), _uefi),
     Check(
         "swtpm",
-        "virtual TPMs, for guests that want one",
+        "virtual TPMs of guests",
         _apt("swtpm swtpm-tools"),
         _program("swtpm", State.WARNING),
     ),
@@ -353,7 +353,7 @@ CHECKS: tuple[Check, ...] = (
     _program_check("ip", "keeps public IPs on this machine", "iproute2"),
     Check(
         "bridge netfilter",
-        "the kernel shows the firewalls what guests send each other",
+        "firewalls see the traffic between guests",
         "modprobe br_netfilter (`souche serve` tries to)",
         _bridge_netfilter,
     ),
@@ -363,8 +363,8 @@ CHECKS: tuple[Check, ...] = (
     _program_check("qemu-nbd", "reads disks", "qemu-utils"),
     Check(
         "bubblewrap",
-        "looks into images, and converts disks (VMDK, VHDX, OVA, ...), in a sandbox",
-        f"{_apt('bubblewrap')}; a container has to allow namespaces of users",
+        "inspects images, and converts disks (VMDK, VHDX, OVA, ...), in a sandbox",
+        f"{_apt('bubblewrap')}; a container must allow user namespaces",
         _sandbox,
     ),
     _program_check("mmdebstrap", "builds official images", "mmdebstrap"),
@@ -372,7 +372,10 @@ CHECKS: tuple[Check, ...] = (
     _program_check("sfdisk", "partitions official images", "fdisk"),
     _program_check("mke2fs", "makes their file systems", "e2fsprogs"),
     Check(
-        "object store", "embedded OOS (SeaweedFS)", "reinstall Souche, or another --oos-listen", _object_store
+        "object store",
+        "embedded OOS (SeaweedFS)",
+        "reinstall Souche, or choose another --oos-listen",
+        _object_store,
     ),
     Check(
         "kernel",
@@ -385,15 +388,15 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "home",
         "QEMU's user can reach the region's files",
-        "let libvirt-qemu pass, or choose a home in /var/lib",
+        "give libvirt-qemu access, or choose a home in /var/lib",
         _reachable_home,
     ),
-    Check("free space", "room for disks", "free some, or choose another --home", _free_space),
+    Check("free space", "room for disks", "free some space, or choose another --home", _free_space),
     Check(
         "client variables",
-        "whether clients started here reach the real cloud",
+        "no client started here reaches the real cloud",
         'eval "$(souche env ACCOUNT)"',
         _client_variables,
     ),
-    Check("clock", "the time, which signatures depend on", "set the clock", _clock),
+    Check("clock", "the clock, which signatures depend on", "set the clock", _clock),
 )

@@ -63,7 +63,7 @@ def _rebuild(kind: type[SoucheError], fields: dict[str, object]) -> SoucheError:
 
 
 class UserError(SoucheError):
-    """The request cannot be done."""
+    """The request cannot be carried out."""
 
     passing: tuple[str, ...] = ()
     """the resources whose work under way is the reason for the refusal (`app/settling`)"""
@@ -130,7 +130,7 @@ class ProgramTimedOut(SystemFailure):
 
 
 class Raced(SystemFailure):
-    """Another request has just written what this one was to write."""
+    """Another request has just written the same record."""
 
 
 class OutOfTime(SystemFailure):
@@ -174,4 +174,4 @@ class RecordsFull(OutOfSpace, RecordsUnavailable):
 
 
 class WritersBusy(Unavailable):
-    """Others have written to the region's records for {seconds} seconds. Try again."""
+    """Other writers have held the region's records for {seconds} seconds. Try again."""

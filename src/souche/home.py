@@ -31,7 +31,7 @@ class HomeInUse(Conflict):
 
 
 class UpdateUnderWay(Conflict):
-    """The images of the region in {home} are being updated by another process."""
+    """Another process updates the images of the region in {home}."""
 
 
 class HomeBeingReplaced(Conflict):

@@ -11,71 +11,71 @@ class TooManyConcurrentSnapshots(QuotaExceeded):
 
 
 class TooManyVms(QuotaExceeded):
-    """The account may have {limit} VMs."""
+    """The account may have at most {limit} VMs."""
 
 
 class TooManyVolumes(QuotaExceeded):
-    """The account may have {limit} volumes."""
+    """The account may have at most {limit} volumes."""
 
 
 class TooMuchVolumeSize(QuotaExceeded):
-    """The account may have {limit} GiB of volumes."""
+    """The account may have at most {limit} GiB of volumes."""
 
 
 class TooManyIops(QuotaExceeded):
-    """The account may have {limit} IOPS of io1 volumes."""
+    """The account may have at most {limit} IOPS of io1 volumes."""
 
 
 class TooManySnapshots(QuotaExceeded):
-    """The account may have {limit} snapshots."""
+    """The account may have at most {limit} snapshots."""
 
 
 class TooMuchSnapshotSize(QuotaExceeded):
-    """The account may have {limit} GiB of snapshots."""
+    """The account may have at most {limit} GiB of snapshots."""
 
 
 class TooManyCores(QuotaExceeded):
-    """The account may have {limit} virtual cores."""
+    """The account may have at most {limit} virtual cores."""
 
 
 class TooMuchMemory(QuotaExceeded):
-    """The account may have {limit} GiB of memory."""
+    """The account may have at most {limit} GiB of memory."""
 
 
 class TooManyTags(QuotaExceeded):
-    """The resource {resource_id} may have {limit} tags."""
+    """The resource {resource_id} may have at most {limit} tags."""
 
 
 class TooManyImages(QuotaExceeded):
-    """The account may have {limit} images."""
+    """The account may have at most {limit} images."""
 
 
 class TooManyImageExports(QuotaExceeded):
-    """The account may have {limit} image export tasks at the same time."""
+    """The account may have at most {limit} image export tasks at the same time."""
 
 
 class TooManySnapshotExports(QuotaExceeded):
-    """The account may have {limit} snapshot export tasks at the same time."""
+    """The account may have at most {limit} snapshot export tasks at the same time."""
 
 
 class TooManyKeypairs(QuotaExceeded):
-    """The account may have {limit} key pairs."""
+    """The account may have at most {limit} key pairs."""
 
 
 class TooManyPublicIps(QuotaExceeded):
-    """The account may have {limit} public IPs."""
+    """The account may have at most {limit} public IPs."""
 
 
 class TooManySecurityGroups(QuotaExceeded):
-    """The account may have {limit} security groups."""
+    """The account may have at most {limit} security groups."""
 
 
 class TooManyBuckets(QuotaExceeded):
-    """The account may have {limit} buckets."""
+    """The account may have at most {limit} buckets."""
 
 
 class TooManyImageAliases(QuotaExceeded):
-    """The account may have {limit} aliases of images."""
+    """The account may have at most {limit} aliases of images."""
 
 
 class NoCapacity(QuotaExceeded):

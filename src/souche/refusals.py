@@ -164,7 +164,7 @@ class BucketTaken(Conflict):
 
 
 class BucketIsYours(Conflict):
-    """The account has the bucket {bucket} already."""
+    """The account already has the bucket {bucket}."""
 
 
 class KeypairNameTaken(Conflict):
@@ -184,7 +184,7 @@ class SecurityGroupInUse(Conflict):
 
 
 class SecurityGroupNamed(Conflict):
-    """The security group {security_group_id} is named by a rule of {naming_id}."""
+    """The security group {security_group_id} is used in a rule of {naming_id}."""
 
 
 class RuleTaken(Conflict):
@@ -228,7 +228,7 @@ class VmSpecsMismatch(Conflict):
 
 
 class ClientTokenReused(Conflict):
-    """The {word[client_token]} '{client_token}' was used already with other parameters."""
+    """The {word[client_token]} '{client_token}' was already used with other parameters."""
 
 
 # Missing permissions.
@@ -247,14 +247,14 @@ class NotOwner(Denied):
 
 
 class NotSubscribed(Denied):
-    """The account is not subscribed to the product {product_type_id}, whose code {resource_id} has."""
+    """The account is not subscribed to the product {product_type_id}, whose code is on {resource_id}."""
 
 
 # The region's rules.
 
 
 class OperationNotSupported(UserError):
-    """This cannot be done here."""
+    """This operation is not supported here."""
 
 
 class SharedImageExport(OperationNotSupported):
@@ -270,7 +270,7 @@ class NoAuditFile(OperationNotSupported):
 
 
 class DeletionProtected(OperationNotSupported):
-    """The VM {vm_id} has its deletion protection on."""
+    """The VM {vm_id} is protected from deletion."""
 
 
 class PublishedVersion(OperationNotSupported):
@@ -283,7 +283,7 @@ class CannotClean(Conflict):
 
 class FindingsRefuse(Conflict):
     """The image {image_id} may not be {purpose}: its report has findings of severity high ({codes}).
-    {word[read_image_reports]} and `souche image check` have them."""
+    {word[read_image_reports]} and `souche image check` show them."""
 
 
 class OwnAlready(Conflict):
@@ -310,7 +310,7 @@ class AccessKeyTaken(Conflict):
 
 
 class AccountAliasTaken(Conflict):
-    """The alias '{alias}' is that of the account {account}, or looks like it: '{other}'."""
+    """The alias '{alias}' is the alias of the account {account}, or resembles it: '{other}'."""
 
 
 class ProvidersName(Conflict):

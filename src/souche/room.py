@@ -68,7 +68,7 @@ class Room:
         if free_bytes < max(wanted_bytes, LEAST_BYTES):
             wanted, left = _shown(max(wanted_bytes, LEAST_BYTES)), _shown(free_bytes)
             raise OutOfSpace(
-                reason=f"this may take {wanted}, and {left} are left beyond what is reserved for the region's records."
+                reason=f"this may need {wanted}, and only {left} are free beside the reserve for the region's records."
             )
 
     def check(self) -> None:
@@ -78,7 +78,7 @@ class Room:
             OutOfSpace: it is not.
         """
         if self.free_bytes() <= 0:
-            raise OutOfSpace(reason="what is left is reserved for the region's records.")
+            raise OutOfSpace(reason="the rest is reserved for the region's records.")
 
 
 def room_of(folders: Sequence[Path], reserve_bytes: int) -> Room:

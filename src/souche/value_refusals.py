@@ -52,12 +52,12 @@ class BadImageName(Invalid):
 
 
 class BadAliasName(Invalid):
-    """The alias '{alias}' is not valid: NAME@CHANNEL is expected, where NAME has 1 to 100 of [a-zA-Z0-9_ ().-] (spaces
-    neither around it nor together), and CHANNEL 1 to 32 of [a-zA-Z0-9_.-]."""
+    """The alias '{alias}' is not valid: NAME@CHANNEL is expected, where NAME has 1 to 100 of [a-zA-Z0-9_ ().-] (no
+    leading, trailing or double spaces), and CHANNEL 1 to 32 of [a-zA-Z0-9_.-]."""
 
 
 class BadKeypairName(Invalid):
-    """The {word[keypair_name]} '{name}' is not valid: it takes 1 to 255 printable ASCII characters."""
+    """The {word[keypair_name]} '{name}' is not valid: 1 to 255 printable ASCII characters are expected."""
 
 
 class BadKey(Invalid):
@@ -99,13 +99,13 @@ class IopsNotTaken(Invalid):
 
 
 class BadSecurityGroupName(Invalid):
-    """The {word[security_group_name]} '{name}' is not valid: it takes 1 to 255 of a-z, A-Z, 0-9, spaces and
-    _.-:/()#,@[]+=&;{{}}!$*, and must not begin with 'sg-'."""
+    """The {word[security_group_name]} '{name}' is not valid: 1 to 255 of a-z, A-Z, 0-9, spaces and
+    _.-:/()#,@[]+=&;{{}}!$* are expected, and no 'sg-' at the beginning."""
 
 
 class BadSecurityGroupDescription(Invalid):
-    """The {word[description]} '{description}' is not valid: it takes 1 to 255 of letters, digits, spaces and
-    _.-:/()#,@[]+=&;{{}}!$*."""
+    """The {word[description]} '{description}' is not valid: 1 to 255 letters, digits, spaces and
+    _.-:/()#,@[]+=&;{{}}!$* are expected."""
 
 
 class BadProtocol(Invalid):
@@ -129,11 +129,11 @@ class BadTag(Invalid):
 
 
 class BadTagKey(BadTag):
-    """The tag key '{key}' is not valid: it takes 1 to 255 characters."""
+    """The tag key '{key}' is not valid: 1 to 255 characters are expected."""
 
 
 class BadTagValue(BadTag):
-    """The value of the tag '{key}' is too long: it takes at most 255 characters."""
+    """The value of the tag '{key}' is too long: it may have at most 255 characters."""
 
 
 class BadProductCodes(Invalid):
@@ -157,7 +157,7 @@ class UnknownManifestVersion(BadManifest):
 
 
 class BadSignature(BadManifest):
-    """The companion of the manifest is not what was signed: {reason}"""
+    """The signature of the manifest's companion is not valid: {reason}"""
 
 
 class ManifestDiffers(BadManifest):
@@ -165,4 +165,4 @@ class ManifestDiffers(BadManifest):
 
 
 class UntrustedExport(BadManifest):
-    """This region imports only what is signed by a key that its operator named: {reason}"""
+    """This region imports only exports that are signed by a key of its --require-signed: {reason}"""

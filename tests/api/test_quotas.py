@@ -87,7 +87,7 @@ def test_beyond_a_quota_is_refused_with_its_code_in_a_dry_run_too(client: Client
     limit(client, "volume_limit", 1)
     refusal = client.refusal("CreateVolume", SubregionName=client.region.subregion_name, Size=1)
     assert refusal.row == (400, QUOTA_EXCEEDED, "10018")
-    assert refusal.details == "The account may have 1 volumes."
+    assert refusal.details == "The account may have at most 1 volumes."
     dry = client.refusal("CreateVolume", SubregionName=client.region.subregion_name, Size=1, DryRun=True)
     assert dry == refusal
 
@@ -111,7 +111,7 @@ def test_the_default_group_counts_as_a_security_group(client: Client) -> None:
     client("CreateSecurityGroup", SecurityGroupName="web", Description="Web")
     refusal = client.refusal("CreateSecurityGroup", SecurityGroupName="db", Description="Data")
     assert refusal.row == (400, QUOTA_EXCEEDED, "10010")
-    assert refusal.details == "The account may have 2 security groups."
+    assert refusal.details == "The account may have at most 2 security groups."
     names = [group["SecurityGroupName"] for group in client("ReadSecurityGroups")["SecurityGroups"]]
     assert sorted(names) == ["default", "web"]
     (shown,) = client("ReadQuotas", Filters={"QuotaNames": ["security_group_limit"]})["QuotaTypes"]

@@ -205,7 +205,7 @@ def test_a_region_that_requires_signatures_refuses_others(region: Region, client
     make, reason = UNTRUSTED[what]
     refusal = Client(requiring(region, KEY), client.who).refusal("CreateImage", FileLocation=make())
     assert refusal.row == value(4040)
-    assert "signed by a key that its operator named" in refusal.details
+    assert "exports that are signed by a key of its --require-signed" in refusal.details
     assert reason in refusal.details
 
 

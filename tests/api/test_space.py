@@ -87,7 +87,7 @@ def test_a_disk_that_is_larger_than_what_is_free_is_refused_at_once(world: World
         "CreateSnapshot", FileLocation=location, SnapshotSize=10 * GIB
     )
     assert refusal.row == OUT_OF_SPACE
-    assert "this may take 2.0 GiB, and 2.0 GiB are left beyond what is reserved" in refusal.details
+    assert "this may need 2.0 GiB, and only 2.0 GiB are free beside the reserve" in refusal.details
 
 
 def test_what_makes_room_and_what_takes_none_goes_on(world: World, cast: Cast, full: Region) -> None:

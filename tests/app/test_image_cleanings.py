@@ -95,9 +95,12 @@ def test_its_name_has_to_be_free_and_good(region: Region, alice: Principal) -> N
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"os": "Windows Server 2022"}, "it is a Windows"),
-        ({"os": "", "findings": [finding("windows-not-generalised", "/Windows", "Not.")]}, "it is a Windows"),
-        ({"os": "", "findings": [finding("unreadable", "disk 0", "LUKS.")]}, "no Linux system"),
+        ({"os": "Windows Server 2022"}, "its system is Windows"),
+        (
+            {"os": "", "findings": [finding("windows-not-generalised", "/Windows", "Not.")]},
+            "its system is Windows",
+        ),
+        ({"os": "", "findings": [finding("unreadable", "disk 0", "LUKS.")]}, "no readable Linux system"),
     ],
 )
 def test_what_the_report_shows_to_be_no_linux_is_refused_at_once(

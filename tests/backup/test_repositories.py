@@ -468,7 +468,7 @@ def test_a_place_of_another_region_or_of_something_else_is_refused(region: Regio
         make(other, repository, NOW, quiet)
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").touch()
-    with pytest.raises(BackupFailed, match="something else"):
+    with pytest.raises(BackupFailed, match="other files"):
         make(region.source, FolderRepository(tmp_path / "photos"), NOW, quiet)
 
 

@@ -63,13 +63,13 @@ def test_a_flag_wins_over_a_variable_that_over_the_file_and_that_over_the_defaul
     [
         ('lisen = "a:1"', "there is no setting 'lisen'; perhaps listen"),
         ('oos-listen = "a:1"', "there is no setting 'oos-listen'; perhaps oos_listen"),
-        ("nonsense = 1", "there is no setting 'nonsense' (docs/settings.md has them all)"),
+        ("nonsense = 1", "there is no setting 'nonsense' (docs/settings.md lists all)"),
         ("listen = 8808", "a string is expected for listen"),
         ('guest_nat = "true"', "true or false is expected for guest_nat"),
         ("reserve_gib = true", "a number is expected for reserve_gib"),
         ('allow_import = "a:1"', "a list, each a string, is expected for allow_import"),
         ("allow_import = [1]", "a list, each a string, is expected for allow_import"),
-        ("listen = ", "is no TOML"),
+        ("listen = ", "is not TOML"),
         ("[serve]\nlisten = 'a:1'", "there is no setting 'serve'"),
     ],
 )

@@ -35,7 +35,7 @@ def test_a_server_that_ends_before_new_urls_are_written_is_told(
     served = iter([True, False])
     monkeypatch.setattr(Home, "is_served", lambda _: next(served))
     monkeypatch.setattr(export_refreshes, "WAIT_SECONDS", 0.0)
-    assert "when the region is served again" in souche.refusal("export", "sign", task.task_id)
+    assert "when it runs again" in souche.refusal("export", "sign", task.task_id)
 
 
 def test_the_help_of_exports_shows_every_way(souche: Souche) -> None:

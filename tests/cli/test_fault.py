@@ -59,7 +59,7 @@ def test_one_accounts_calls_are_meant_by_its_name(allowing: Souche) -> None:
         (("CreateVms", "--status", 409), "--code is expected"),
         (("CreateVms", "--status", 409, "--code", "many"), "--code is expected"),
         (("CreateVms", "--status", 409, "--code", 11000), "--code is expected"),
-        (("CreateVms", "--delay", 1, "--code", 9000), "--code goes with --status"),
+        (("CreateVms", "--delay", 1, "--code", 9000), "--code needs --status"),
         (("CreateVms", "--half-way"), "--half-way is for"),
         (("CreateImageExportTask", "--half-way", "--status", 429), "--half-way is for"),
     ],

@@ -28,7 +28,7 @@ def home(original: Original, souche: Souche) -> Iterator[Path]:
 
 @pytest.mark.usefixtures("home")
 def test_fsck_of_a_healthy_region_says_that_all_is_well(souche: Souche) -> None:
-    assert souche.run("fsck") == "all is well\n"
+    assert souche.run("fsck") == "no findings\n"
     assert json.loads(souche.run("fsck", "--json")) == []
 
 
@@ -42,7 +42,7 @@ def test_fsck_tells_programs_of_every_finding(souche: Souche, home: Path) -> Non
             "ResourceId": "vault.key",
             "Text": "others on this machine can read it",
             "Level": "fault",
-            "Repair": "it is for its owner only",
+            "Repair": "only its owner may read it",
             "Advice": None,
         }
     ]
@@ -52,9 +52,9 @@ def test_fsck_says_what_it_mends_and_mends_it(souche: Souche, home: Path) -> Non
     (home / "vault.key").chmod(0o644)
     done = souche.invoke("fsck", "--repair")
     assert done.exit_code == 0, done.output
-    assert "to mend: FileOpen vault.key: it is for its owner only" in done.stderr
-    assert "mended: FileOpen vault.key" in done.stderr
-    assert done.stdout == "all is well\n"
+    assert "to repair: FileOpen vault.key: only its owner may read it" in done.stderr
+    assert "repaired: FileOpen vault.key" in done.stderr
+    assert done.stdout == "no findings\n"
     assert (home / "vault.key").stat().st_mode & 0o777 == 0o600
 
 
@@ -62,7 +62,7 @@ def test_fsck_mends_nothing_while_the_region_is_served(souche: Souche, home: Pat
     (home / "vault.key").chmod(0o644)
     with Home(home).serve():
         said = souche.refusal("fsck", "--repair")
-    assert "to mend: FileOpen vault.key" in said
+    assert "to repair: FileOpen vault.key" in said
     assert said.endswith(f"souche: Another process serves the region in {home}.\n")
     assert (home / "vault.key").stat().st_mode & 0o777 == 0o644
 

@@ -189,7 +189,7 @@ def test_what_is_said_to_be_raw_is_published_as_it_is(souche: Souche, disk: Path
     disk.write_bytes(disk.read_bytes().ljust(MIB, b"\0"))
     done = souche.invoke("image", "publish", disk, "--name", "Image", "--format", "raw", "--json")
     assert done.exit_code == 0
-    assert "begins as qcow2 does, and is published as a raw disk" in done.stderr
+    assert "begins like qcow2; it is published as a raw disk" in done.stderr
 
 
 def test_an_i386_image_is_built_for_an_account_and_is_no_official_one(souche: Souche) -> None:

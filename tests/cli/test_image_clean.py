@@ -135,6 +135,6 @@ def test_what_is_no_linux_is_refused(souche: Souche, alice: str, tmp_path: Path)
     assert "windows-not-generalised" in refused
     data = corpus.disk(tmp_path / "data.raw", corpus.ext(tmp_path / "data.img", Files(base={})))
     source = published(souche, data)
-    assert "no Linux system" in souche.refusal("image", "clean", source, "--name", "clean")
+    assert "no readable Linux system" in souche.refusal("image", "clean", source, "--name", "clean")
     assert "doesn't exist" in souche.refusal("image", "clean", "ami-12345678", "--name", "clean")
     assert "no account 'bob'" in souche.refusal("image", "clean", source, "--name", "c", "--account", "bob")

@@ -59,7 +59,7 @@ def test_errors_are_told_in_a_line(souche: Souche, image_id: str) -> None:
         (("deprecate", image_id, "--on", "2020-01-01"), "the date is past"),
         (("undo", image_id), "nothing to undo"),
         (("withdraw", "ami-00000000"), "doesn't exist"),
-        (("withdraw", image_id, "--successor", image_id), "does not succeed itself"),
+        (("withdraw", image_id, "--successor", image_id), "cannot be its own successor"),
     ):
         refused = souche.refusal("image", *arguments)
         assert said in refused

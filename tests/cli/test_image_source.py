@@ -70,9 +70,9 @@ def test_what_a_list_does_not_vouch_for_is_refused(souche: Souche, folder: Path)
 def test_options_that_do_not_go_together_are_refused(souche: Souche, folder: Path) -> None:
     disk = folder / "disk.raw"
     assert "64 hex digits" in refusal(souche, disk, "--sha256", "12")
-    assert "--sums goes with --key" in refusal(souche, disk, "--sums", folder / "SHA256SUMS")
-    assert "--sums goes with --key" in refusal(souche, disk, "--key", folder / "key.asc")
-    assert "it goes with --sums" in refusal(souche, disk, "--signature", folder / "SHA256SUMS.gpg")
+    assert "--sums needs --key" in refusal(souche, disk, "--sums", folder / "SHA256SUMS")
+    assert "--sums needs --key" in refusal(souche, disk, "--key", folder / "key.asc")
+    assert "it needs --sums" in refusal(souche, disk, "--signature", folder / "SHA256SUMS.gpg")
 
 
 def test_a_url_is_published_when_something_vouches_for_it(souche: Souche, folder: Path) -> None:

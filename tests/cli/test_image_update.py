@@ -204,7 +204,7 @@ def test_only_one_update_runs_at_a_time(souche: Souche, image_id: str) -> None:
     with Home(souche.home).update():
         done = souche.invoke("image", "update", "--all")
     assert (done.exit_code, done.stdout) == (3, "")
-    assert "being updated by another process" in done.stderr
+    assert "Another process updates the images" in done.stderr
     assert souche.builder.asked == []
     assert states(souche, "--all") == {"debian-13": "current"}
 

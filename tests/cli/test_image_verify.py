@@ -52,7 +52,7 @@ def test_the_server_verifies_any_image_and_log_and_screenshot_are_kept(
     (not_yet,) = json.loads(
         "[" + souche.invoke("image", "verify", made["ImageId"], "--last", "--json").stdout + "]"
     )
-    assert (not_yet["Verified"], not_yet["Reason"]) == (False, "it was not booted yet.")
+    assert (not_yet["Verified"], not_yet["Reason"]) == (False, "it has not been booted yet.")
     assert "start it (`souche serve`)" in souche.refusal("image", "verify", made["ImageId"])
     with serving(souche.home, "--oos-listen", ""):
         (shown,) = souche("image", "verify", made["ImageId"])

@@ -58,7 +58,7 @@ def test_paths_begin_at_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("x", "it is no TOML"),
+        ("x", "it is not TOML"),
         ("", "serve.home: it is missing"),
         ('serve = "home"', "serve: a table is expected"),
         (f"{SERVE}listn = 1", "serve: there is no setting 'listn'; perhaps listen"),
@@ -70,11 +70,11 @@ def test_paths_begin_at_the_file(tmp_path: Path) -> None:
         (f'{ACCOUNT}[[accounts]]\nname = "ci"', "accounts: two have the name 'ci'"),
         (f"{ACCOUNT}alias = 1", "accounts 1.alias: a text is expected"),
         (f"{ACCOUNT}nmae = 1", "accounts 1.nmae: there is no such key; perhaps name"),
-        (f"{ACCOUNT}{KEYS}", "accounts 1.access-key: it goes with secret-key or secret-key-file"),
+        (f"{ACCOUNT}{KEYS}", "accounts 1.access-key: it needs secret-key or secret-key-file"),
         (f'{ACCOUNT}access-key = "a"\nsecret-key = "b"', "access-key: 20 upper-case letters and digits"),
         (f'{ACCOUNT}{KEYS}secret-key = "b"', "accounts 1.secret-key: 40 letters, digits"),
         (f'{ACCOUNT}{KEYS}secret-key-file = "none"', "none: No such file or directory"),
-        (f'{ACCOUNT}secret-key = "a"\nsecret-key-file = "b"', "goes without secret-key-file"),
+        (f'{ACCOUNT}secret-key = "a"\nsecret-key-file = "b"', "cannot be used with secret-key-file"),
         (
             f"{ACCOUNT}quotas = {{ vms_limit = 1 }}",
             "quotas.vms_limit: there is no such quota; perhaps vm_limit",
@@ -94,14 +94,14 @@ def test_paths_begin_at_the_file(tmp_path: Path) -> None:
         (f'{IMAGE}file = "a"\nboot-modes = ["bios"]', "boot-modes: a list of some of legacy, uefi"),
         (
             f'{SERVE}[[images]]\nname = "a/b"\ntiny = true',
-            "images 1.name: it takes 1 to 100 of [a-zA-Z0-9_ ().-], and spaces neither around it nor together.",
+            "images 1.name: 1 to 100 of [a-zA-Z0-9_ ().-] are expected, without leading, trailing or double spaces.",
         ),
         (
             f'{IMAGE}file = "a"\ndescription = "{"x" * 256}"',
             "images 1.description: it has 256 characters, and may have 255.",
         ),
-        (f'{SERVE}[[accounts]]\nname = "{"x" * 256}"', "accounts 1.name: it takes 1 to 255 characters."),
-        (f'{ACCOUNT}alias = "Ж"', "accounts 1.alias: it takes Latin letters"),
+        (f'{SERVE}[[accounts]]\nname = "{"x" * 256}"', "accounts 1.name: 1 to 255 characters are expected."),
+        (f'{ACCOUNT}alias = "Ж"', "accounts 1.alias: Latin letters"),
         (f'{IMAGE}tiny = "yes"', "images 1.tiny: true or false is expected"),
         (f'{IMAGE}tiny = true\n[[images]]\nname = "SMOKE"\ntiny = true', "images: two have the name 'smoke'"),
         (f'state = "x"\n{SERVE}ephemeral = true', "state: an ephemeral region has no named states"),

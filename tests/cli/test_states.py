@@ -71,7 +71,7 @@ def test_a_region_is_as_it_was(simulated: Souche, tmp_path: Path) -> None:
     assert layers(simulated.home) == before
     assert [each["Name"] for each in simulated("account", "list") if each["Name"] == "bob"] == []
     assert [each["Name"] for each in simulated("account", "list") if each["Name"] == "alice"]
-    assert simulated.run("fsck") == "all is well\n"
+    assert simulated.run("fsck") == "no findings\n"
 
 
 def test_states_are_loaded_as_often_as_wanted_listed_and_deleted(simulated: Souche) -> None:
@@ -104,13 +104,13 @@ def test_a_state_is_told_with_its_date(simulated: Souche) -> None:
 def test_a_state_is_not_written_over(simulated: Souche) -> None:
     simulated("account", "create", "alice")
     state(simulated, "save", "one")
-    assert "a state one already" in simulated.refusal("state", "save", "one")
+    assert "already a state one" in simulated.refusal("state", "save", "one")
 
 
 @pytest.mark.parametrize("name", ["../x", ".x", "x/y"])
 def test_a_name_leads_nowhere_else(simulated: Souche, name: str) -> None:
     simulated("account", "create", "alice")
-    assert "no name of a state" in simulated.refusal("state", "save", name)
+    assert "not a name for a state" in simulated.refusal("state", "save", name)
     assert "no state" in simulated.refusal("state", "delete", name)
 
 

@@ -46,7 +46,7 @@ def test_the_firmware_is_tried_with_the_cpu_of_real_guests() -> None:
         ("echo BdsDxe: failed to load Boot0001" + FOR_EVER, None),
         ("echo 'KVM internal error. Suberror: 1' >&2" + FOR_EVER, "the firmware stopped: KVM internal error"),
         ("echo no such CPU >&2; exit 1", "QEMU ended with status 1: no such CPU"),
-        ("true" + FOR_EVER, "the firmware did not end its start within 1 s"),
+        ("true" + FOR_EVER, "the firmware did not finish its start within 1 s"),
     ],
 )
 def test_what_the_firmware_says_decides(script: str, failure: str | None, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_domain_notes_what_becomes_of_its_keys() -> None:
 
 
 def test_uefi_on_i386_is_refused() -> None:
-    with pytest.raises(ComputeFailed, match="BIOS only"):
+    with pytest.raises(ComputeFailed, match="only by BIOS"):
         domain_xml.domain(replace(GUEST, architecture="i386", boot_mode="uefi"), PLACEMENT)
 
 

@@ -311,7 +311,7 @@ def test_an_i386_guest_runs_on_the_i386_emulator(laboratory: Laboratory, disks: 
 
 def test_uefi_on_i386_is_refused(laboratory: Laboratory, disks: DiskShelf) -> None:
     guest = booting(laboratory, disks.new_disk(), boot_mode="uefi", architecture="i386")
-    with pytest.raises(ComputeFailed, match="BIOS only"):
+    with pytest.raises(ComputeFailed, match="only by BIOS"):
         laboratory.hypervisor.define(guest)
 
 

@@ -98,7 +98,7 @@ def test_family_and_suite_are_enough(tmp_path: Path) -> None:
         (LEAST + 'architecture = "arm64"', "'architecture': one of i386, x86_64 is expected, not 'arm64'."),
         (
             LEAST + 'architecture = "i386"\nboot-modes = ["uefi"]',
-            "'boot-modes': an i386 image boots by legacy only.",
+            "'boot-modes': an i386 image boots only by legacy.",
         ),
         (LEAST + 'boot-modes = "uefi"', "'boot-modes': a list is expected, not 'uefi'."),
         (LEAST + "boot-modes = []", "'boot-modes': the list is empty."),
@@ -119,7 +119,7 @@ def test_family_and_suite_are_enough(tmp_path: Path) -> None:
         (LEAST + 'mirror = "http://["', "'mirror': an http or https URL is expected"),
         (LEAST + 'mirror = ["http://a/b"]', "'mirror': an http or https URL is expected"),
         (LEAST + 'mirror = "http://a/ b"', "'mirror': an http or https URL is expected"),
-        (LEAST + 'security = false\nsecurity-mirror = "http://a/s"', "'security-mirror': it goes with"),
+        (LEAST + 'security = false\nsecurity-mirror = "http://a/s"', "'security-mirror': it needs"),
         (
             LEAST + 'end-of-life = "2030-06-30"',
             "'end-of-life': a date such as 2030-06-30 is expected, without",
@@ -172,7 +172,7 @@ def test_a_link_out_of_the_recipes_folder_is_not_followed(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["Web.toml", "we b.toml", "-web.toml", f"{'x' * 65}.toml"])
 def test_a_recipe_is_named_after_its_file(tmp_path: Path, name: str) -> None:
-    with pytest.raises(BadRecipe, match="64 small letters"):
+    with pytest.raises(BadRecipe, match="64 lower-case letters"):
         read(write(tmp_path, LEAST, name))
 
 

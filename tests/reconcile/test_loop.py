@@ -76,7 +76,7 @@ def test_sweep_that_keeps_failing_is_logged_once_and_tried_ever_more_seldom(erro
         assert [line["log_level"] for line in logged] in (["warning"], ["error"])
         counted.error = None
         assert all(counted.ran() for _ in range(4))
-        assert logged[-1]["event"] == "sweep goes again"
+        assert logged[-1]["event"] == "sweep works again"
         counted.error = error
         assert all(counted.ran() for _ in range(2))
         eventually(lambda: len(logged) == 3)

@@ -276,7 +276,7 @@ class MemoryStore:
     def _is_captured(self, captures: Sequence[Capture]) -> bool:
         missing = [each.snapshot_id for each in captures if each.snapshot_id not in self._snapshots]
         if missing and len(missing) < len(captures):
-            raise StorageFailed(reason=f"the others exist, but not {' '.join(missing)}")
+            raise StorageFailed(reason=f"only some of its snapshots exist, not {' '.join(missing)}")
         return not missing
 
     def _volume(self, volume_id: str) -> Written:

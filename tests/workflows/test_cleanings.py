@@ -92,12 +92,12 @@ def test_what_cannot_be_cleaned_is_a_failed_image_with_the_reason(scene: Scene) 
     before = world.see()
 
     def refuse() -> None:
-        raise CannotClean(reason="it is a Windows")
+        raise CannotClean(reason="its system is Windows")
 
     with_cleaner(world, refuse).run(world.the_operation())
     failed = read_image(world.region, image.image_id)
     assert (failed.state, failed.mappings) == (ImageState.FAILED, ())
-    assert failed.state_message == "The image cannot be cleaned: it is a Windows."
+    assert failed.state_message == "The image cannot be cleaned: its system is Windows."
     assert (world.see().snapshots, world.see().volumes) == (before.snapshots, before.volumes)
     assert image_cleanings.of_image(world.region, image.image_id) is None
 

@@ -68,7 +68,7 @@ def test_an_undo_that_is_refused_for_good_ends_and_says_what_it_left(
     ended = export_tasks.get(world.region, task.task_id)
     assert (ended.state, ended.comment) == (ExportState.FAILED, str(FULL))
     assert ended.full_comment.startswith(
-        f"{FULL} What may be left in the bucket exports, as it cannot be removed: "
+        f"{FULL} These objects may be left in the bucket exports, because they could not be removed: "
     )
     (disk,) = (task.disk_key(snapshot_id) for snapshot_id in task.snapshot_ids)
     assert disk in ended.full_comment
@@ -105,7 +105,7 @@ def test_a_bucket_that_cannot_be_cleaned_yet_holds_no_snapshot(
     with pytest.raises(ObjectsUnavailable):
         there.run_all()
     waiting = export_tasks.get(world.region, task.task_id)
-    assert waiting.full_comment == f"{task.comment} What it has written cannot be removed yet: {away}"
+    assert waiting.full_comment == f"{task.comment} Its objects cannot be removed yet: {away}"
     assert free(world, task)
     snapshots.delete(world.region, cast.alice, cast.snapshot_id)
     if cancelled:

@@ -104,7 +104,7 @@ def test_a_copy_in_the_store_is_asked_for_too(world: World, alice: Principal) ->
     world.parts.importer.room = medium.room(RESERVE)
     world.parts.volumes._room = medium.room(RESERVE)  # type: ignore[attr-defined]
     image = imported(world, alice, os.urandom(64 * MIB), name="disk.raw")
-    assert refused(world, image, "The region is out of space: this may take 64 MiB")
+    assert refused(world, image, "The region is out of space: this may need 64 MiB")
 
 
 def test_an_import_that_fits_is_taken_in(world: World, alice: Principal) -> None:

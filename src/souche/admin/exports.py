@@ -29,8 +29,8 @@ class OnlyServed(SystemFailure):
 
 
 class EndedMeanwhile(SystemFailure):
-    """The server ended meanwhile. The new URLs of {task_id} are written when the region is served again
-    (`souche serve`); until then the old ones are in the manifest."""
+    """The server ended. It writes the new URLs of {task_id} when it runs again (`souche serve`); until then the
+    manifest has the old ones."""
 
 
 @action

@@ -85,7 +85,7 @@ def _boot(image_id: str, found: Verification | None) -> Facts:
         "BootMode": boot.boot_mode if boot else "",
         "Reached": boot.reached if boot else "",
         "Seconds": round(boot.seconds, 1) if boot else 0,
-        "Reason": boot.reason if boot else "it was not booted yet.",
+        "Reason": boot.reason if boot else "it has not been booted yet.",
         "Log": base64.b64encode(boot.log).decode() if boot else None,
         "Screenshot": base64.b64encode(boot.screenshot).decode() if boot and boot.screenshot else None,
     }

@@ -11,7 +11,7 @@ from souche.states import ImageState
 
 
 class NotMade(SystemFailure):
-    """The version {image_id} could not be made: {reason}"""
+    """The version {image_id} could not be created: {reason}"""
 
 
 class SubscriptionFacts(TypedDict):

@@ -62,7 +62,7 @@ def _refuse_user(request: Mapping[str, Any]) -> None:
 def _active(request: Mapping[str, Any]) -> bool | None:
     state = request.get("State")
     if state is not None and state not in STATES:
-        raise BadValue(parameter="State", reason="it takes ACTIVE or INACTIVE.")
+        raise BadValue(parameter="State", reason="ACTIVE or INACTIVE is expected.")
     return None if state is None else STATES[state]
 
 

@@ -160,7 +160,7 @@ def read_body(body: bytes) -> dict[str, object]:
     try:
         decoded = msgspec.json.decode(body)
         if not isinstance(decoded, dict):
-            raise MalformedBody(reason="it is another JSON value")
+            raise MalformedBody(reason="it is of another JSON type")
         request: dict[str, object] = _without_nulls(decoded) if b"null" in body else decoded
         nuls = filter(lambda name: _has_nul(request[name]), request) if b"\\u0000" in body else ()
         for name in nuls:

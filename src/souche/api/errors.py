@@ -67,7 +67,7 @@ QUOTA_TYPE: Final = "TooManyResources (QuotaExceeded)"
 """as in recent recorded answers; older ones had `QuotaExceded`"""
 
 INTERNAL: Final = Row(500, "InternalError", "2000")
-INTERNAL_DETAILS: Final = "The region failed to do this. Its log says why, under this request's ID."
+INTERNAL_DETAILS: Final = "The region failed. Its log has the reason under this request's ID."
 
 TABLE: Final[Mapping[type[BaseException], Row]] = {
     # The families.

@@ -36,7 +36,7 @@ def limit(request: Mapping[str, Any]) -> int | None:
     """
     number: int | None = request.get("ResultsPerPage")
     if number is not None and not 1 <= number <= MOST_RESULTS:
-        raise BadValue(parameter="ResultsPerPage", reason=f"it takes 1 to {MOST_RESULTS}.")
+        raise BadValue(parameter="ResultsPerPage", reason=f"1 to {MOST_RESULTS} is expected.")
     return number
 
 

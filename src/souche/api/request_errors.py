@@ -40,7 +40,7 @@ class TooManyBodies(QuotaExceeded):
 
 
 class TooSlow(Invalid):
-    """The request came too slowly: at least {bytes_per_second} bytes a second are expected."""
+    """The request arrived too slowly: at least {bytes_per_second} bytes a second are expected."""
 
 
 class BodyCutOff(Invalid):
@@ -74,11 +74,11 @@ class MalformedAuthorization(CredentialsRefused):
 
 
 class HeaderNotSigned(CredentialsRefused):
-    """The signature does not cover what it must: {reason}"""
+    """The signature does not cover a required header: {reason}"""
 
 
 class WrongScopeDate(CredentialsRefused):
-    """The date in the Credential is '{scope_date}', and that of the request {date}: they should be the same."""
+    """The Credential has the date '{scope_date}', and the request {date}: they must be equal."""
 
 
 class WrongClock(CredentialsRefused):

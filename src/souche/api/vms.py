@@ -54,7 +54,7 @@ def _refuse_nets(request: Request) -> None:
 def _launch(request: Request) -> Launch:
     placement = request.get("Placement", {})
     if placement.get("Tenancy", "") not in TENANCIES:
-        raise BadValue(parameter="Placement.Tenancy", reason="only 'default' is offered")
+        raise BadValue(parameter="Placement.Tenancy", reason="only 'default' is supported")
     maximum = request.get("MaxVmsCount", request.get("MinVmsCount", 1))
     return Launch(
         image_id=request["ImageId"],

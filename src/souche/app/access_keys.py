@@ -189,4 +189,4 @@ def _check(region: Region, expiration_date: datetime | None, tag: str | None) ->
     if expiration_date is not None and expiration_date <= region.clock.now():
         raise BadValue(parameter=Term.EXPIRATION_DATE, reason="it is in the past.")
     if tag is not None and len(tag) > TAG_LENGTH:
-        raise BadValue(parameter=Term.KEY_TAG, reason=f"it takes at most {TAG_LENGTH} characters.")
+        raise BadValue(parameter=Term.KEY_TAG, reason=f"it may have at most {TAG_LENGTH} characters.")

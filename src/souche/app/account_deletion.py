@@ -30,7 +30,7 @@ from souche.model.accounts import PROVIDER_NAME, Account, Principal
 
 
 class ProviderStays(Conflict):
-    """The provider's account cannot be deleted: official images are its own."""
+    """The provider's account cannot be deleted: it owns the official images."""
 
 
 class AccountNotEmpty(Conflict):

@@ -124,12 +124,13 @@ def check_texts(name: str, alias: str | None) -> None:
         BadValue: one is empty or longer than 255 characters, or the alias has letters that are not Latin.
     """
     if len(name) not in NAME_LENGTH:
-        raise BadValue(parameter=Term.ACCOUNT_NAME, reason="it takes 1 to 255 characters.")
+        raise BadValue(parameter=Term.ACCOUNT_NAME, reason="1 to 255 characters are expected.")
     if alias is not None and len(alias) not in NAME_LENGTH:
-        raise BadValue(parameter=Term.ACCOUNT_ALIAS, reason="it takes 1 to 255 characters.")
+        raise BadValue(parameter=Term.ACCOUNT_ALIAS, reason="1 to 255 characters are expected.")
     if alias is not None and not is_latin(alias):
         raise BadValue(
-            parameter=Term.ACCOUNT_ALIAS, reason="it takes Latin letters, digits, spaces and signs of ASCII."
+            parameter=Term.ACCOUNT_ALIAS,
+            reason="Latin letters, digits, spaces and ASCII punctuation are expected.",
         )
 
 

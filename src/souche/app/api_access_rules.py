@@ -134,16 +134,16 @@ def _own(connection: Transaction, who: Principal, rule_id: str) -> ApiAccessRule
 def _check_number(connection: Transaction, who: Principal) -> None:
     rules = api_access_rules.of_account(connection, who.account_id)
     if sum(len(rule.ip_ranges) for rule in rules) > MOST_RANGES:
-        reason = f"the rules of an account take at most {MOST_RANGES} ranges."
+        reason = f"the rules of an account may have at most {MOST_RANGES} ranges."
         raise BadValue(parameter=Term.IP_RANGES, reason=reason)
 
 
 def _check(ip_ranges: tuple[str, ...], description: str) -> None:
     if len(ip_ranges) > MOST_RANGES:
-        raise BadValue(parameter=Term.IP_RANGES, reason=f"it takes at most {MOST_RANGES} ranges.")
+        raise BadValue(parameter=Term.IP_RANGES, reason=f"it may have at most {MOST_RANGES} ranges.")
     if len(description) > LONGEST_DESCRIPTION:
         raise BadValue(
-            parameter=Term.DESCRIPTION, reason=f"it takes at most {LONGEST_DESCRIPTION} characters."
+            parameter=Term.DESCRIPTION, reason=f"it may have at most {LONGEST_DESCRIPTION} characters."
         )
     for ip_range in ip_ranges:
         try:

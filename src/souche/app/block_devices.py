@@ -243,7 +243,7 @@ def _launch_mapping(
     if bsu.snapshot_id not in (None, base.snapshot_id):
         if base.device_name == image.root_device_name:
             raise IncompatibleParameters(
-                reason=Phrase("the root volume of a VM cannot take another {word[snapshot_id]}")
+                reason=Phrase("the {word[snapshot_id]} of a VM's root volume cannot be changed")
             )
         snapshot = _named_snapshot(connection, who, bsu)
     else:
@@ -253,7 +253,7 @@ def _launch_mapping(
 
 def _check_droppable(image: Image, device_name: str) -> None:
     if device_name == image.root_device_name:
-        raise BadValue(parameter=Term.NO_DEVICE, reason="the root device cannot be dropped")
+        raise BadValue(parameter=Term.NO_DEVICE, reason="the root device cannot be removed")
 
 
 def _check_ephemeral(request: MappingRequest) -> None:

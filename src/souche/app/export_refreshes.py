@@ -45,7 +45,9 @@ def refresh(region: Region, who: Principal, command: Refresh) -> Refreshed:
         RefreshFailed: the attempt failed because of the bucket or its contents.
     """
     if not 1 <= command.days <= MOST_DAYS:
-        raise BadValue(parameter=Term.DAYS, reason=f"it takes 1 to {MOST_DAYS}, as signatures of URLs do.")
+        raise BadValue(
+            parameter=Term.DAYS, reason=f"1 to {MOST_DAYS} is expected: pre-signed URLs are limited to it."
+        )
     with region.begin() as work:
         task = export_tasks.own(work.connection, who, command.task_id)
         _check(task)
@@ -76,7 +78,7 @@ def _check(task: ExportTask) -> None:
     if task.image_id is None:
         raise WrongIdPrefix(resource_id=task.task_id, prefix=ids.IMAGE_EXPORT)
     if task.state != ExportState.COMPLETED:
-        reason = "only a completed export has URLs to be written again"
+        reason = "only the URLs of a completed export can be renewed"
         raise WrongTaskState(task_id=task.task_id, state=task.state, reason=reason)
 
 
@@ -87,7 +89,7 @@ def _record_key(region: Region, work: Work, who: Principal, task: ExportTask, ke
     if key is not None:
         account_id = export_tasks.bucket_account(region, work, who, key)
         if account_id != task.bucket_account_id:
-            reason = "it is not a key of the account that the export's bucket belongs to."
+            reason = "it is not a key of the account that owns the export's bucket."
             raise BadValue(parameter=Term.API_KEY, reason=reason)
     foreign = key if task.bucket_account_id is None else None
     sealed = region.vault.seal(foreign.secret_key) if foreign else None

@@ -73,13 +73,11 @@ def roll_back(region: Region, who: Principal, alias: str) -> ImageAlias:
         alias_id = name.alias_id(who.account_id)
         former = image_aliases.former(work.connection, alias_id)
         if former is None:
-            raise NoFormerImage(alias=alias, reason="no image is on record that it named before.")
+            raise NoFormerImage(alias=alias, reason="no earlier image of it is on record.")
         image_id, before = former
         image = image_records.get_usable(work.connection, image_id, who.account_id)
         if image is None or not image.is_live:
-            raise NoFormerImage(
-                alias=alias, reason=f"{image_id}, which it named before, cannot be used any more."
-            )
+            raise NoFormerImage(alias=alias, reason=f"its earlier image {image_id} can no longer be used.")
         image_aliases.roll_back(work.connection, alias_id, image_id, before, region.clock.now())
         return _get(work.connection, who, name)
 
@@ -191,7 +189,7 @@ def _nameable(work: Work, who: Principal, image_id: str) -> Image:
     check_available(image)
     if not image.is_live:
         raise WrongImageState(
-            image_id=image_id, state="withdrawn", reason="an alias of it would stand for nothing"
+            image_id=image_id, state="withdrawn", reason="an alias needs an image that can be launched"
         )
     return image
 

@@ -51,9 +51,11 @@ def _check_cleanable(connection: Transaction, source: Image) -> None:
     if report is None or not report.is_complete:
         return
     if _is_windows(report):
-        raise CannotClean(reason="it is a Windows; run sysprep in it, and make the image then")
+        raise CannotClean(
+            reason="its system is Windows: run sysprep in a VM of it, then make the image of that VM"
+        )
     if not report.os:
-        raise CannotClean(reason="its report shows no Linux system that can be read")
+        raise CannotClean(reason="its report shows no readable Linux system")
 
 
 def _is_windows(report: Report) -> bool:

@@ -108,7 +108,7 @@ def _check_signer(region: Region, exported: ExportedImage) -> None:
 def _check(exported: ExportedImage) -> None:
     for code in exported.manifest.product_codes:
         if PRODUCT_CODE.fullmatch(code) is None:
-            raise BadManifest(reason=f"Image.ProductTypes: '{code[:TEXT_LENGTH]}' is no product code")
+            raise BadManifest(reason=f"Image.ProductTypes: '{code[:TEXT_LENGTH]}' is not a product code")
     if exported.companion is None:
         return
     attributes = exported.companion.vm_attributes or VmAttributes()
@@ -116,12 +116,12 @@ def _check(exported: ExportedImage) -> None:
         None,
         *PERFORMANCES,
     ):
-        raise BadManifest(reason="the companion's VmAttributes have values that no VM can have")
+        raise BadManifest(reason="the companion's VmAttributes have values that are not valid for a VM")
     texts = [*vars(exported.companion.lineage).values()]
     if exported.companion.signer:
         texts += exported.companion.signer.region_id, exported.companion.signer.region
     if any(len(text) > TEXT_LENGTH for text in texts if text is not None):
-        raise BadManifest(reason="the companion's Lineage or Signer has texts that are too long")
+        raise BadManifest(reason="the companion's Lineage or Signer is too long")
 
 
 def _tag(region: Region, work: Work, image: Image, exported: ExportedImage) -> None:

@@ -65,7 +65,7 @@ def withdraw(region: Region, image_id: str, going: Departure, *, now: bool) -> L
     with region.begin() as work:
         known = _official(work.connection, image_id)
         if known.state == LifeState.WITHDRAWN and (known.is_closed or not now):
-            raise WrongLife(image_id=image_id, life=known.state, reason="`souche image undo` brings it back.")
+            raise WrongLife(image_id=image_id, life=known.state, reason="`souche image undo` restores it.")
         life, present = _life(work.connection, known, going), region.clock.now()
         life = replace(life, withdrawal_date=life.withdrawal_date or present)
         life = replace(life, closing_date=present if now else None)
@@ -89,7 +89,7 @@ def deprecate(region: Region, image_id: str, date: datetime, going: Departure) -
     with region.begin() as work:
         known = _official(work.connection, image_id)
         if known.state == LifeState.WITHDRAWN:
-            raise WrongLife(image_id=image_id, life=known.state, reason="`souche image undo` brings it back.")
+            raise WrongLife(image_id=image_id, life=known.state, reason="`souche image undo` restores it.")
         life = replace(_life(work.connection, known, going), deprecation_date=date)
         withdrawals.deprecate(work.connection, known.image, life, region.clock.now())
     return of_image(region, image_id)
@@ -130,7 +130,7 @@ def _life(connection: Transaction, known: LivingImage, going: Departure) -> Life
         life = replace(life, successor_id=going.successor_id)
     if going.reason is not None:
         if len(going.reason) > MOST_REASON_CHARACTERS or not going.reason.isprintable():
-            reason = f"it takes up to {MOST_REASON_CHARACTERS} printable characters"
+            reason = f"up to {MOST_REASON_CHARACTERS} printable characters are expected"
             raise BadValue(parameter=Term.LIFE_REASON, reason=reason)
         life = replace(life, reason=going.reason)
     return life
@@ -141,7 +141,7 @@ def _check_successor(connection: Transaction, image: Image, successor_id: str) -
     if successor is None:
         raise NoSuchImage(image_id=successor_id)
     if successor_id == image.image_id:
-        raise BadValue(parameter=Term.SUCCESSOR, reason="an image does not succeed itself.")
+        raise BadValue(parameter=Term.SUCCESSOR, reason="an image cannot be its own successor.")
     if successor.state != "available" or successor.launchable_until is not None:
         reason = f"{successor_id} is withdrawn, or not available."
         raise BadValue(parameter=Term.SUCCESSOR, reason=reason)

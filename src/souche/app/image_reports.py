@@ -67,7 +67,7 @@ def request(region: Region, who: Principal, image_id: str) -> Report:
 
 def _check_available(image: Image) -> None:
     if image.state != ImageState.AVAILABLE:
-        reason = "only an available image is looked into"
+        reason = "only an available image can be inspected"
         raise WrongImageState(image_id=image.image_id, state=image.state, reason=reason)
 
 

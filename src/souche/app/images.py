@@ -118,7 +118,7 @@ def _check_imageable(vm: Vm) -> None:
             raise WrongVolumeState(
                 volume_id=volume.volume_id,
                 state=volume.link.state,
-                reason="an image has all attached volumes of its VM: wait until it is attached or gone",
+                reason="an image captures all volumes of its VM: wait until this one is attached or detached",
             )
     if vm.root_device_name not in [volume.link.device_name for volume in _attached(vm) if volume.link]:
         raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it has no root volume")

@@ -115,7 +115,7 @@ def _check_counts(command: Launch) -> None:
     if not 1 <= command.min_count <= command.max_count:
         raise BadCount(reason=Phrase("{word[least_vms]} must be from 1 to {word[most_vms]}"))
     if command.max_count > MAX_VMS_OF_LAUNCH:
-        raise BadCount(reason=Phrase("{word[most_vms]} may be {most} at most", most=MAX_VMS_OF_LAUNCH))
+        raise BadCount(reason=Phrase("{word[most_vms]} must be at most {most}", most=MAX_VMS_OF_LAUNCH))
 
 
 def _of_token(work: Work, who: Principal, command: Launch) -> list[Vm]:

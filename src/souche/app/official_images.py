@@ -176,11 +176,12 @@ def check_accepted(codes: Collection[str]) -> None:
     for code in codes:
         if code not in CODES:
             raise BadValue(
-                parameter=Term.ACCEPTED_FINDING, reason=f"there is no code '{code}'; docs/trust.md has all."
+                parameter=Term.ACCEPTED_FINDING,
+                reason=f"there is no code '{code}'; docs/trust.md lists all codes.",
             )
         if code == NOT_GENERALISED:
             raise BadValue(
-                parameter=Term.ACCEPTED_FINDING, reason="a Windows without sysprep is never published."
+                parameter=Term.ACCEPTED_FINDING, reason="a Windows image without sysprep cannot be published."
             )
 
 
@@ -212,7 +213,7 @@ def check_family(family: str) -> None:
         BadValue.
     """
     if not AliasName(family, LATEST).is_well_formed:
-        reason = "it takes 1 to 100 of [a-zA-Z0-9_ ().-], and spaces neither around it nor together."
+        reason = "1 to 100 of [a-zA-Z0-9_ ().-] are expected, without leading, trailing or double spaces."
         raise BadValue(parameter=Term.OFFICIAL_NAME, reason=reason)
 
 
@@ -234,7 +235,7 @@ def check_grace_days(days: int) -> None:
         BadValue.
     """
     if not 0 <= days <= MOST_GRACE_DAYS:
-        raise BadValue(parameter=Term.GRACE_DAYS, reason=f"it takes 0 to {MOST_GRACE_DAYS}")
+        raise BadValue(parameter=Term.GRACE_DAYS, reason=f"0 to {MOST_GRACE_DAYS} is expected")
 
 
 def _next_name(region: Region, work: Work, who: Principal, family: str) -> str:

@@ -31,7 +31,7 @@ def check_account_ids(account_ids: Sequence[str]) -> None:
         MalformedAccountId, BadValue: there are too many.
     """
     if len(account_ids) > MAX_ACCOUNT_IDS:
-        raise BadValue(parameter=Term.ACCOUNT_IDS, reason=f"it takes at most {MAX_ACCOUNT_IDS} at a time")
+        raise BadValue(parameter=Term.ACCOUNT_IDS, reason=f"at most {MAX_ACCOUNT_IDS} at a time are accepted")
     for account_id in account_ids:
         if not ACCOUNT_ID.fullmatch(account_id):
             raise MalformedAccountId(account_id=account_id)

@@ -150,7 +150,7 @@ def check_vm_type(codes: Collection[str], vm_type: VmType) -> None:
     if WINDOWS_PRODUCT_CODE in codes and not enough:
         raise VmSpecsMismatch(
             reason=f"Windows needs generation v{WINDOWS_GENERATION}, {WINDOWS_VCPUS} vCores and "
-            f"{WINDOWS_MEMORY_MIB // 1024} GiB at least, and {vm_type.name} is less."
+            f"{WINDOWS_MEMORY_MIB // 1024} GiB or more; {vm_type.name} has less."
         )
 
 

@@ -67,7 +67,7 @@ def _free_address(region: Region, connection: Transaction) -> str:
     for address in ipaddress.IPv4Network(region.public_range).hosts():
         if str(address) not in held:
             return str(address)
-    raise NoCapacity(reason=f"all addresses of {region.public_range} are held")
+    raise NoCapacity(reason=f"all addresses of {region.public_range} are in use")
 
 
 def find(region: Region, who: Principal, query: Query) -> Page[PublicIp]:
@@ -107,10 +107,10 @@ def _check_linkable(vm: Vm, command: Link) -> None:
         raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="no public IP can be linked to it")
     if vm.state == VmState.STOPPING:
         raise WrongVmState(
-            vm_id=vm.vm_id, state=vm.state, reason="it loses its public IP when it has stopped"
+            vm_id=vm.vm_id, state=vm.state, reason="its public IP is unlinked when it has stopped"
         ).while_passing(vm.vm_id)
     if command.private_ip not in (None, vm.private_ip):
-        raise BadValue(parameter=Term.PRIVATE_IP, reason=f"the VM has {vm.private_ip} only")
+        raise BadValue(parameter=Term.PRIVATE_IP, reason=f"the VM has only the address {vm.private_ip}")
 
 
 def unlink(region: Region, who: Principal, public_ip: str | None, link_id: str | None) -> None:
@@ -175,7 +175,7 @@ def _check_one(first: Term, first_value: str | None, second: Term, second_value:
     if first_value is not None and second_value is not None:
         raise IncompatibleParameters(
             reason=Phrase(
-                "{first} and {second} name the same thing: one of them is expected",
+                "give either {first} or {second}, not both",
                 first=first,
                 second=second,
             )

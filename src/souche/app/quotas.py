@@ -166,6 +166,6 @@ def set_limit(region: Region, account: Account, name: str, limit: int) -> None:
     if name not in [quota.name for quota in QUOTAS]:
         raise NoSuchQuota(name=name, known=", ".join(quota.name for quota in QUOTAS))
     if not 0 <= limit <= MOST:
-        raise BadValue(parameter=Term.QUOTA_VALUE, reason=f"it takes 0 (no limit) to {MOST}")
+        raise BadValue(parameter=Term.QUOTA_VALUE, reason=f"0 (no limit) to {MOST} is expected")
     with region.begin() as work:
         records.set_limit(work.connection, account.account_id, name, limit)

@@ -143,5 +143,5 @@ def _orders(data: bytes) -> Iterator[tuple[str, str]]:
 
 def _flag(key: str, value: str) -> bool:
     if value.lower() not in TRUTH:
-        raise BadUserData(reason=f"{key} is true or false, not '{value}'")
+        raise BadUserData(reason=f"{key} must be true or false, not '{value}'")
     return TRUTH[value.lower()]

@@ -85,7 +85,7 @@ def _check_root_settled(vm: Vm) -> None:
             raise WrongVolumeState(
                 volume_id=link.volume_id,
                 state=link.state,
-                reason="it is the root volume of a VM to be started",
+                reason="a VM starts only with its root volume attached: wait for that",
             )
 
 

@@ -124,7 +124,7 @@ def _regroup(region: Region, work: Work, who: Principal, vm: Vm, security_group_
 
 def _check_state(vm: Vm, change: Change) -> None:
     if vm.state in (VmState.SHUTTING_DOWN, VmState.TERMINATED):
-        raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it is being, or has been, terminated")
+        raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it is terminated, or being terminated")
     if vm.state != VmState.STOPPED and any(getattr(change, name) is not None for name in NEED_STOPPED):
         raise WrongVmState(vm_id=vm.vm_id, state=vm.state, reason="it must be stopped for this change")
 

@@ -71,7 +71,9 @@ def _target(volume: Volume, change: Change) -> VolumeShape:
     iops = volume.iops if change.iops is None and volume_type == volume.volume_type else change.iops
     block_devices.check_volume(size_gib, volume_type, iops, device_name="the volume")
     if size_gib < volume.size_gib:
-        raise BadVolumeSize(size_gib=size_gib, reason=f"it can only grow, and has {volume.size_gib}")
+        raise BadVolumeSize(
+            size_gib=size_gib, reason=f"a volume can only grow, and it has {volume.size_gib} GiB"
+        )
     return VolumeShape(size_gib, volume_type, iops)
 
 

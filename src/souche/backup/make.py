@@ -159,11 +159,11 @@ def claim(repository: Repository, region_id: str) -> None:
         owner = manifests.read_marker(repository.read(MARKER)).region_id
     except NotInBackup:
         if repository.keys(""):
-            raise BackupFailed(reason="there is something else in that place: name an empty one") from None
+            raise BackupFailed(reason="the place has other files: name an empty one") from None
         repository.write(MARKER, manifests.write(Marker(VERSION, region_id)))
         return
     if owner != region_id:
-        raise BackupFailed(reason="that place has the backups of another region: name another one")
+        raise BackupFailed(reason="the place has the backups of another region: name another one")
 
 
 @dataclass(frozen=True)

@@ -134,11 +134,11 @@ def read_manifest(data: bytes) -> Manifest:
     ]
     for pattern, name in names:
         if pattern.fullmatch(name) is None:
-            raise BadBackup(reason=f"{name!r} is no name that a backup has")
+            raise BadBackup(reason=f"{name!r} is not the name of a backup")
     known = {layer.name for layer in manifest.layers}
     pointed = {*manifest.snapshots.values(), *(each.layer for each in manifest.volumes.values())}
     if missing := sorted(name for name in pointed if name is not None and name not in known):
-        raise BadBackup(reason=f"the layer {missing[0]} is not in it")
+        raise BadBackup(reason=f"the layer {missing[0]} is missing")
     return manifest
 
 

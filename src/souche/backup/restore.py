@@ -58,7 +58,7 @@ def find(repository: Repository, backup_id: str | None) -> Manifest:
     except NotInBackup as error:
         raise NoSuchBackup(backup_id=backup_id) from error
     except BadBackup as error:
-        reason = f"{error.fields['reason']} ({backup_id}; `--backup ID` takes another)"
+        reason = f"{error.fields['reason']} ({backup_id}; `--backup ID` restores another one)"
         raise BadBackup(reason=reason) from error
 
 

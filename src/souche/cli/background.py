@@ -109,7 +109,7 @@ def _silent(home: Home) -> str | None:
     """Why nobody answers; None if the server that has the home's socket answers."""
     process_id, facts = Server(home.operator).process(), home.server_facts()
     if process_id is None or facts.get("ProcessId") != process_id:
-        return "it has not come to listen"
+        return "it does not listen yet"
     return unanswered(asking.beside_api(facts, "/api"))
 
 

@@ -84,7 +84,7 @@ def _add_make(app: typer.Typer, composition: Composition) -> None:
         with errors_shown(), transfer_bar() as on_progress:
             made = composition.backups().make(home, BackupPlace(to, oos_endpoint, oos_key_file), on_progress)
         problems = {**made.manifest.damaged}
-        problems |= dict.fromkeys(made.uncaptured, "as it was captured last: it could not be captured now")
+        problems |= dict.fromkeys(made.uncaptured, "from its last capture: it could not be captured now")
         facts = {**_facts(made.manifest), "NewBytes": made.new_bytes}
         show({**facts, "Problems": problems} if json or problems else facts, as_json=json)
         if problems:

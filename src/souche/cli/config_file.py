@@ -40,7 +40,7 @@ def _read_file(path: Path) -> ConfigFile:
     except OSError as error:
         raise BadSetting(flag=FLAG, reason=f"{path}: {error.strerror}") from error
     except ValueError as error:
-        raise BadSetting(flag=FLAG, reason=f"{path} is no TOML: {error}") from error
+        raise BadSetting(flag=FLAG, reason=f"{path} is not TOML: {error}") from error
     return table_settings(table, path)
 
 
@@ -53,7 +53,7 @@ def table_settings(table: Mapping[str, Any], path: Path) -> ConfigFile:
     for key in table:
         if key not in BY_KEY:
             near = suggestion(key.removeprefix("--").replace("-", "_"), BY_KEY)
-            reason = f"{path}: there is no setting '{key}'{near or ' (docs/settings.md has them all)'}"
+            reason = f"{path}: there is no setting '{key}'{near or ' (docs/settings.md lists all)'}"
             raise BadSetting(flag=FLAG, reason=reason)
     return ConfigFile(path, {key: _read(BY_KEY[key], value, path) for key, value in table.items()})
 

@@ -61,7 +61,7 @@ def doctor(
 def _table(results: "list[Result]") -> Table:
     from souche.doctor import State
 
-    table = Table("", "what", "found", "how to mend it", box=None)
+    table = Table("", "what", "found", "how to fix it", box=None)
     colours = {State.OK: "green", State.WARNING: "yellow", State.MISSING: "red"}
     for result in results:
         colour = colours[result.state]

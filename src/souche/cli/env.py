@@ -31,7 +31,7 @@ def build(composition: Composition) -> Callable[..., None]:
         account: Annotated[str, typer.Argument(help="Name or ID of the account that the clients act as.")],
         home: HomeFlag,
         access_key: Annotated[
-            str | None, typer.Option(help="ID of the access key. Default: the oldest that opens anything.")
+            str | None, typer.Option(help="ID of the access key. Default: the oldest usable one.")
         ] = None,
         json: JsonFlag = False,
     ) -> None:

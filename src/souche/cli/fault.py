@@ -121,7 +121,7 @@ def _check(fault: Fault) -> None:
     if not (fault.status or fault.delay or fault.half_way):
         raise BadFault(reason="--status, --delay or --half-way is expected")
     if fault.status is None and fault.code:
-        raise BadFault(reason="--code goes with --status")
+        raise BadFault(reason="--code needs --status")
     if fault.status and errors.family_of(fault.code) is None:
         raise BadFault(reason=f"--code is expected with a code of the API, such as 10022, not '{fault.code}'")
 

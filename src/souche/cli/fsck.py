@@ -52,7 +52,7 @@ def _mend(checked: Checked, findings: "Sequence[Finding]") -> "list[Finding]":
     """Announce the repairs, then make them. Returns the findings that were repaired."""
     repairs = [(finding, finding.repair) for finding in findings if finding.repair]
     for finding, repair in repairs:
-        print(f"to mend: {finding.code} {finding.resource_id}: {repair.text}", file=sys.stderr)
+        print(f"to repair: {finding.code} {finding.resource_id}: {repair.text}", file=sys.stderr)
     with checked.mending() as tools:
         for _finding, repair in repairs:
             repair.act(tools)
@@ -62,7 +62,7 @@ def _mend(checked: Checked, findings: "Sequence[Finding]") -> "list[Finding]":
 def _print_outcome(tried: "Sequence[Finding]", found: "Sequence[Finding]") -> None:
     still = {(finding.code, finding.resource_id) for finding in found}
     for finding in tried:
-        outcome = "still there" if (finding.code, finding.resource_id) in still else "mended"
+        outcome = "still there" if (finding.code, finding.resource_id) in still else "repaired"
         print(f"{outcome}: {finding.code} {finding.resource_id}", file=sys.stderr)
 
 
@@ -70,7 +70,7 @@ def _print(report: "Report", *, as_json: bool) -> None:
     from souche.fsck.findings import Level
 
     for what in report.not_looked_at:
-        print(f"not looked at: {what}", file=sys.stderr)
+        print(f"not checked: {what}", file=sys.stderr)
     if as_json:
         print(json.dumps([_facts(finding) for finding in report.findings], indent=2))
         return
@@ -79,7 +79,7 @@ def _print(report: "Report", *, as_json: bool) -> None:
         print(plain(f"{mark}{finding.code} {finding.resource_id}: {finding.text}"))
         print(f"    {_remedy(finding)}")
     if not report.findings:
-        print("all is well")
+        print("no findings")
 
 
 def _remedy(finding: "Finding") -> str:

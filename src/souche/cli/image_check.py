@@ -24,7 +24,7 @@ def add(app: typer.Typer, composition: Composition) -> None:
         home: HomeFlag,
         json: JsonFlag = False,
         wait: Annotated[bool, typer.Option("--wait", help="Wait until the report is made.")] = False,
-        again: Annotated[bool, typer.Option("--again", help="Have a new report made.")] = False,
+        again: Annotated[bool, typer.Option("--again", help="Request a new report.")] = False,
     ) -> None:
         """Show the findings in an image: keys, passwords, credentials and more (docs/trust.md). Status 1 if there is a
         finding of severity high. Without --wait, an unfinished report is shown as it is."""

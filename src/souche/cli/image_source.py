@@ -67,10 +67,10 @@ class ExpectedFile:
         if self.sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
             raise BadValue(parameter="sha256", reason="it takes 64 hex digits.")
         if (self.sums is None) != (self.key is None):
-            reason = "a list of checksums counts when it is signed: --sums goes with --key."
+            reason = "a list of checksums must be signed: --sums needs --key."
             raise BadValue(parameter="sums", reason=f"{reason} A checksum without a signature: --sha256")
         if self.signature is not None and self.sums is None:
-            raise BadValue(parameter="signature", reason="it goes with --sums.")
+            raise BadValue(parameter="signature", reason="it needs --sums.")
         if is_url(source) and self.sha256 is None and self.sums is None:
             raise ChecksumNeeded
 
@@ -214,7 +214,7 @@ def _note_beginning(first: bytes, said: SaidOfDisk) -> None:
     found = begins_as(first)
     if found and not said.gzip and not said.xz:
         print(
-            f"souche: the file begins as {found} does, and is published as a raw disk, as is said",
+            f"souche: the file begins like {found}; it is published as a raw disk, as stated",
             file=sys.stderr,
         )
 

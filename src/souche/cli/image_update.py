@@ -93,7 +93,7 @@ class _Update:
     def _renewed(self, built: Facts) -> Outcome:
         name = built["Recipe"]
         if built["Deprecated"]:
-            reason = "the operator said when it will be withdrawn"
+            reason = "the operator has set the date of its withdrawal"
             return Outcome(name, State.DEPRECATED, built, reason=reason)
         try:
             return self._renew(built, self.shelf.get(name))

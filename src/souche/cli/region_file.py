@@ -116,7 +116,7 @@ def _toml(path: Path) -> dict[str, Any]:
     try:
         return toml_file.read(path)
     except ValueError as error:
-        raise BadRegionFile(file=path, reason=f"it is no TOML: {error}") from error
+        raise BadRegionFile(file=path, reason=f"it is not TOML: {error}") from error
 
 
 def _serve(whole: "_Table") -> ConfigFile:
@@ -143,11 +143,11 @@ def _account(table: "_Table") -> AccountEntry:
 def _credentials(table: "_Table") -> Credentials | None:
     key_id, secret, file = table.text("access-key"), table.text("secret-key"), table.path("secret-key-file")
     if secret is not None and file is not None:
-        raise table.wrong("secret-key", "it goes without secret-key-file")
+        raise table.wrong("secret-key", "it cannot be used with secret-key-file")
     if file is not None:
         secret = table.content("secret-key-file", file).strip()
     if (key_id is None) != (secret is None):
-        raise table.wrong("access-key", "it goes with secret-key or secret-key-file")
+        raise table.wrong("access-key", "it needs secret-key or secret-key-file")
     if key_id is None or secret is None:
         return None
     credentials = Credentials(key_id, secret)
@@ -315,7 +315,7 @@ class _Table:
         except TooLarge as error:
             raise self.wrong(key, str(error).removesuffix(".")) from error
         except ValueError as error:
-            raise self.wrong(key, f"{file} is no text") from error
+            raise self.wrong(key, f"{file} is not text") from error
 
     def table(self, key: str) -> "_Table":
         """The table of a key; an empty one if it is not there."""

@@ -98,7 +98,7 @@ def _value(
     try:
         return is_true(value) if setting.kind is bool else setting.kind(value)
     except (ValueError, KeyError) as error:
-        reason = f"'{value}' is no {setting.kind.__name__}"
+        reason = f"'{value}' is not a valid {setting.kind.__name__}"
         raise BadSetting(flag=setting.flag, reason=reason) from error
 
 

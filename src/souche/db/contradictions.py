@@ -66,7 +66,7 @@ def _in_states(
     return sa.select(key, state).where(state.in_(states)).order_by(key)
 
 
-_NO_OPERATION: Final = "it is '{}', and no work under way is about it"
+_NO_OPERATION: Final = "it is '{}', and no operation works on it"
 _ENDED_EXPORTS: Final = (ExportState.COMPLETED, ExportState.CANCELLED, ExportState.FAILED)
 _READABLE: Final = sa.select(snapshots.c.snapshot_id).where(snapshots.c.state == SnapshotState.COMPLETED)
 
@@ -95,7 +95,7 @@ CONTRADICTIONS: Final = (
     ),
     Contradiction(
         "LinkStuck",
-        "its link is '{}', and no work under way is about it",
+        "its link is '{}', and no operation works on it",
         _in_states(
             volume_links.c.volume_id, volume_links.c.state, (LinkState.ATTACHING, LinkState.DETACHING)
         ),
@@ -116,7 +116,7 @@ CONTRADICTIONS: Final = (
     ),
     Contradiction(
         "ImageSnapshotMissing",
-        "it is available, and its snapshot {} cannot be used: there is none that is completed",
+        "it is available, and its snapshot {} does not exist, or is not completed",
         sa.select(images.c.image_id, image_mappings.c.snapshot_id)
         .join(image_mappings, image_mappings.c.image_id == images.c.image_id)
         .where(
@@ -170,7 +170,7 @@ CONTRADICTIONS: Final = (
     ),
     Contradiction(
         "LeaseMissing",
-        "its address {} is not kept for it: another VM may get it",
+        "its address {} is not reserved for it: another VM may get it",
         sa.select(vms.c.vm_id, vms.c.private_ip).where(
             vms.c.state != VmState.TERMINATED,
             sa.or_(vms.c.address_lease.is_(None), vms.c.address_lease != vms.c.private_ip),
@@ -178,7 +178,7 @@ CONTRADICTIONS: Final = (
     ),
     Contradiction(
         "LeaseLeft",
-        "it is terminated, and the address {} is still kept for it",
+        "it is terminated, and the address {} is still reserved for it",
         sa.select(vms.c.vm_id, vms.c.address_lease).where(
             vms.c.state == VmState.TERMINATED, vms.c.address_lease.is_not(None)
         ),

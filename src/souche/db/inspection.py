@@ -17,7 +17,7 @@ def broken_references(connection: sa.Connection) -> Iterator[tuple[str, str]]:
     for table, rowid, parent, _ in connection.exec_driver_sql("PRAGMA foreign_key_check"):
         key = sa.inspect(connection).get_columns(table)[0]["name"]
         row = connection.exec_driver_sql(f'SELECT "{key}" FROM "{table}" WHERE rowid = ?', (rowid,)).first()  # noqa: S608
-        yield (str(row[0]) if row else ""), f"{table} names a row of {parent} that is not there"
+        yield (str(row[0]) if row else ""), f"{table} refers to a missing row of {parent}"
 
 
 def revision(connection: sa.Connection) -> str | None:

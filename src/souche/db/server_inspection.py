@@ -54,5 +54,5 @@ def broken_references(connection: sa.Connection) -> Iterator[tuple[str, str]]:
                 for found in connection.execute(broken).scalars():
                     yield (
                         str(found),
-                        f"{table.name} names a row of {reference.column.table.name} that is not there",
+                        f"{table.name} refers to a missing row of {reference.column.table.name}",
                     )

@@ -15,14 +15,14 @@ def check(look: Observation) -> Iterator[Finding]:
     known = {account.account_id for account in accounts.every(look.connection)}
     for name, owner in sorted(there.items()):
         if owner not in known:
-            what = f"the object store says that it is a bucket of the account {owner}, which there is not"
+            what = f"its account {owner} in the object store does not exist"
             yield Finding("BucketWithoutAccount", name, what, advice="give it to an account, or remove it")
         elif recorded.get(name) != owner:
-            what = f"it is a bucket of the account {owner}, and is not on record as such"
+            what = f"the object store has it for the account {owner}, and it has no record"
             yield Finding("BucketUnrecorded", name, what, Level.LEFTOVER)
     for name in sorted(recorded.keys() - there.keys()):
-        what = "it is on record, and the object store has no such bucket"
+        what = "it has a record, and the object store has no such bucket"
         yield Finding("BucketRecordLeft", name, what, Level.LEFTOVER)
     for policy in buckets.policies(look.connection, pending_only=True):
-        what = "its policy is on record, and the object store may not have it yet"
+        what = "its policy has a record, and may not be in the object store yet"
         yield Finding("PolicyPending", policy.bucket, what, Level.LEFTOVER)

@@ -14,7 +14,7 @@ from souche.fsck.findings import Finding, Level
 
 RESTORE: Final = "stop the region, and put the home back from a backup"
 REACH: Final = (
-    "nothing is known to be damaged: make the home readable and writable (SQLite writes beside a database to read it),"
+    "no damage is known: make the home readable and writable (SQLite writes beside a database to read it),"
     " or check a copy of it"
 )
 DAMAGE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB")

@@ -14,10 +14,12 @@ from souche.storage.base import DiskKind
 BACKUP: Final = "only a backup can bring the bytes back"
 REMOVED: Final = "its disk is removed"
 STRANGER: Final = "nothing in the region has such a name: move the file away"
-MAY_BE_WANTED: Final = "it may belong to what is missing: the server keeps it until every disk is whole again"
+MAY_BE_WANTED: Final = (
+    "it may belong to a missing disk: the server keeps it until every disk is complete again"
+)
 ADVICE: Final = {
-    "RecordDamaged": "compare the disk with a backup, and remove the record: the server makes another of the file",
-    "RecordMissing": "put disks/records back, or compare the disk with a backup: the server makes another of the file",
+    "RecordDamaged": "compare the disk with a backup, and remove the record: the server makes a new one from the file",
+    "RecordMissing": "put disks/records back, or compare the disk with a backup: the server makes a new record",
     "FolderMissing": "put it back; if what was in it is lost, make an empty folder in its place, to start without it",
 }
 """for findings that are not damage to a disk"""

@@ -75,7 +75,7 @@ def _identity(region: Region) -> Iterator[Finding]:
     try:
         region.belongs_together()
     except SystemFailure as error:
-        yield Finding("IdentityDiffers", "region-id", str(error), advice="put back what belongs together")
+        yield Finding("IdentityDiffers", "region-id", str(error), advice="put back files of the same region")
 
 
 def _look(region: Region) -> Report:

@@ -23,7 +23,7 @@ def check(look: Observation) -> Iterator[Finding]:
         yield Finding("SigningKeyMissing", region.signing_key.name, what, advice=SIGNING_KEY)
     objects = region.objects_data
     if objects is not None and not objects.is_dir() and (names := buckets.every(look.connection)):
-        what = f"it is missing, with what was in {len(names)} buckets"
+        what = f"it is missing, with the objects of {len(names)} buckets"
         yield Finding("ObjectsMissing", f"oos/{objects.name}", what, advice=OBJECTS)
     for file in (region.region_id, region.journal, region.staging):
         if region.was_served and not file.exists():

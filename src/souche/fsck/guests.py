@@ -85,11 +85,11 @@ def _firewalls(look: Observation, compute: ComputeState, resting: Mapping[str, V
         elif set(present.guests[vm_id]) != groups or any(
             set(present.groups.get(each, ())) != set(wanted.groups[each]) for each in groups
         ):
-            what = "its guest does not let in what its security groups say"
+            what = "the firewall of its guest does not match its security groups"
             yield Finding("FirewallDiffers", vm_id, what, advice=FOLLOWS)
         elif present.public_ips.get(vm_id) != wanted.public_ips.get(vm_id):
             leading, linked = present.public_ips.get(vm_id, "none"), wanted.public_ips.get(vm_id, "none")
-            what = f"the public IP that leads to its guest is {leading}, and the one linked to it is {linked}"
+            what = f"its guest is reached by the public IP {leading}, and {linked} is linked to it"
             yield Finding("PublicIpDiffers", vm_id, what, advice=FOLLOWS)
     for vm_id in sorted(present.guests.keys() - compute.guests.keys() - look.busy):
         yield Finding(

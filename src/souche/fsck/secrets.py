@@ -23,7 +23,7 @@ def check(look: Observation) -> Iterator[Finding]:
     if not key.exists():
         if sealed is not None:
             yield Finding(
-                "VaultKeyMissing", key.name, "secrets are sealed with a key that is not there", advice=RESTORE
+                "VaultKeyMissing", key.name, "it is missing, and secrets are sealed with it", advice=RESTORE
             )
     elif sealed is not None and not _opens(key, sealed):
         yield Finding(
@@ -37,7 +37,7 @@ def check(look: Observation) -> Iterator[Finding]:
         if file is not None and file.exists() and stat.S_IMODE(file.stat().st_mode) & OTHERS:
             what = "others on this machine can read it"
             yield Finding(
-                "FileOpen", file.name, what, repair=Repair("it is for its owner only", _closing(file))
+                "FileOpen", file.name, what, repair=Repair("only its owner may read it", _closing(file))
             )
 
 

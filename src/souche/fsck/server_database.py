@@ -13,9 +13,7 @@ from souche.errors import SystemFailure
 from souche.fsck import database
 from souche.fsck.findings import Finding
 
-REACH: Final = (
-    "nothing is known to be damaged: let the server answer as the region needs it (docs/databases.md)"
-)
+REACH: Final = "no damage is known: set the server up as the region needs it (docs/databases.md)"
 DAMAGE: Final = "XX"
 """the class of SQLSTATEs of corrupted data and indexes"""
 

@@ -17,5 +17,5 @@ def check(look: Observation) -> Iterator[Finding]:
     staging = look.region.staging
     for path in sorted(staging.iterdir()) if staging.is_dir() else ():
         if path.name not in look.busy and str(path) not in named and not is_held(path):
-            what = f"staging/{path.name} is wanted by nothing"
+            what = f"nothing uses staging/{path.name}"
             yield Finding("StagedLeft", path.name, what, Level.LEFTOVER, advice=SWEEP)

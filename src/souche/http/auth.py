@@ -164,7 +164,7 @@ def _instant(timestamp: str) -> datetime:
 def _check_coverage(signed: Signature) -> None:
     """A signature without the host would be valid for any other server too."""
     if "host" not in signed.signed_headers:
-        raise HeaderNotSigned(reason="the Host header has to be among the SignedHeaders.")
+        raise HeaderNotSigned(reason="the SignedHeaders must include the Host header.")
 
 
 def _why_no_password(access: Access) -> str:

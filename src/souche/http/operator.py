@@ -73,8 +73,8 @@ class OperatorEndpoint:
         version = request.headers.get(wire.VERSION, "")
         if version != __version__:
             refusal = (
-                f"the server runs Souche {__version__}, and this command is of Souche {version or 'unknown'}: "
-                "restart the server, or use the command of its version"
+                f"the server runs Souche {__version__}, and this command is from Souche {version or 'unknown'}: "
+                "restart the server, or use the command from its version"
             )
             await _begin(send, HTTPStatus.CONFLICT)
             await _send(send, _encoded({wire.REFUSED: refusal}), is_last=True)

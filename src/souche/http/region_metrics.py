@@ -183,10 +183,10 @@ def _of_disks(stock: StoreFigures) -> Iterator[Metric]:
     buckets = [(str(bound), float(sum(each <= bound for each in depths))) for bound in CHAIN_BOUNDS]
     buckets.append(("+Inf", float(len(depths))))
     yield GaugeHistogramMetricFamily(
-        "souche_chain_files", "Files that volumes stand on.", buckets=buckets, gsum_value=sum(depths)
+        "souche_chain_files", "Files in the chains of volumes.", buckets=buckets, gsum_value=sum(depths)
     )
     yield GaugeMetricFamily(
-        "souche_chain_files_longest", "Most files that a volume stands on.", max(depths, default=0)
+        "souche_chain_files_longest", "Files in the longest chain of a volume.", max(depths, default=0)
     )
     yield GaugeMetricFamily("souche_trash_disks", "Volumes and snapshots in the trash.", len(stock.trashed))
 

@@ -45,13 +45,13 @@ log = structlog.get_logger()
 
 
 class RecordsInHome(SystemFailure):
-    """The records of {home} are in its own file, which one process serves: `souche api` needs them in PostgreSQL
+    """The records of {home} are in SQLite, which only one process can serve: `souche api` needs PostgreSQL
     (docs/databases.md)."""
 
 
 class SchemaDiffers(SystemFailure):
-    """The records have a schema of another version of Souche than this one: start `souche serve` of this version first,
-    which brings them up to date, then `souche api`. Nothing was changed."""
+    """The records have the schema of another version of Souche: start `souche serve` of this version first, which
+    upgrades them, then `souche api`. Nothing was changed."""
 
 
 def run(settings: Settings) -> None:

@@ -123,9 +123,7 @@ def _check_apart(place: BackupPlace, home: Home, facts: Facts) -> None:
             reason=f"{folder} is in the region's home, and is lost with it: name another place"
         )
     if home.path.is_relative_to(folder):
-        raise BackupFailed(
-            reason=f"{home.path} is in {folder}: homes and backups belong into different folders"
-        )
+        raise BackupFailed(reason=f"{home.path} is in {folder}: put homes and backups into different folders")
 
 
 def _is_own_store(endpoint: str, facts: Facts) -> bool:

@@ -35,8 +35,8 @@ class LoadingBroken(SystemFailure):
 
 
 class RegionDiffers(SystemFailure):
-    """{file} is of the region {file_id}, but the records are of {database_id}: put back what belongs together. If the
-    records are of these disks (a database of an earlier Souche), remove region-id and disks/region-id. Nothing was
+    """{file} is of the region {file_id}, but the records are of {database_id}: put back files of the same region. If
+    the records are of these disks (a database of an earlier Souche), remove region-id and disks/region-id. Nothing was
     changed."""
 
 

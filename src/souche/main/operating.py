@@ -17,7 +17,7 @@ from souche.main.interrupts import ended_in_order
 
 
 class OtherServer(SystemFailure):
-    """The server of {home} (process {process_id}) takes no commands, as it is of an earlier version of Souche: restart
+    """The server of {home} (process {process_id}) accepts no commands: it runs an earlier version of Souche. Restart
     it."""
 
 

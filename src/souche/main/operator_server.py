@@ -27,7 +27,7 @@ POLL_SECONDS: Final = 0.2
 
 
 class NoSuchAction(NotFound):
-    """The server knows no command {name}: it is of another version."""
+    """The server does not know the command {name}: it runs another version of Souche."""
 
 
 def application(

@@ -33,7 +33,7 @@ def check(cidr: str) -> None:
             flag=FLAG, reason=f"a /{SHORTEST_PREFIX} to /{LONGEST_PREFIX} is expected, not {cidr}"
         )
     if any(network.overlaps(each) for each in NOWHERE):
-        raise BadSetting(flag=FLAG, reason=f"{cidr} has addresses that no guest can be reached by")
+        raise BadSetting(flag=FLAG, reason=f"no guest can be reached by addresses of {cidr}")
 
 
 def known(home: Home, store: Store, taken: Iterable[IPv4Network] = ()) -> str:
@@ -58,7 +58,7 @@ def chosen(settings: Settings, home: Home, store: Store, taken: Iterable[IPv4Net
         outside = [each for each in public_ips.addresses(connection) if IPv4Address(each) not in network]
     if outside:
         reason = f"accounts hold {len(outside)} addresses outside of {cidr}, such as {min(outside)}"
-        raise BadSetting(flag=FLAG, reason=f"{reason}: have them released first (DeletePublicIp)")
+        raise BadSetting(flag=FLAG, reason=f"{reason}: release them first (DeletePublicIp)")
     return cidr
 
 

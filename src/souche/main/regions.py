@@ -44,7 +44,7 @@ def read_required_keys(file: str) -> tuple[PublicKey, ...]:
     except OSError as error:
         raise BadSetting(flag="--require-signed", reason=f"{file}: {error.strerror}") from error
     except ValueError as error:
-        raise BadSetting(flag="--require-signed", reason=f"{file} is no text") from error
+        raise BadSetting(flag="--require-signed", reason=f"{file} is not text") from error
     except TooLarge as error:
         raise BadSetting(flag="--require-signed", reason=str(error)) from error
     except BadPublicKey as error:

@@ -180,7 +180,9 @@ def _region(
 
 def _end_as_another_serves() -> None:
     """The work under way belongs to the other server (`workflows/claims.py`)."""
-    log.critical("another process serves these records since the database was away, so this one ends")
+    log.critical(
+        "another process took these records over while the database was unreachable, so this one ends"
+    )
     os._exit(1)
 
 

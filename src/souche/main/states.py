@@ -30,11 +30,11 @@ GOING: Final = "~"
 
 
 class BadStateName(Invalid):
-    """{name!r} is no name of a state: letters, digits, '.', '_' and '-' are expected, 64 at most."""
+    """{name!r} is not a name for a state: up to 64 letters, digits, '.', '_' and '-' are expected."""
 
 
 class StateExists(Conflict):
-    """There is a state {name} already: delete it first."""
+    """There is already a state {name}: delete it first."""
 
 
 class NoSuchState(NotFound):
@@ -42,19 +42,19 @@ class NoSuchState(NotFound):
 
 
 class StateDamaged(WrongState):
-    """The state {name} is not whole: {missing} is not there. The region stays as it is; delete the state."""
+    """The state {name} is incomplete: {missing} is missing. The region is unchanged. Delete the state."""
 
 
 class RegionNotWhole(WrongState):
-    """The region in {home} is not whole: {missing} is missing. Put it back, or load a state."""
+    """The region in {home} is incomplete: {missing} is missing. Put it back, or load a state."""
 
 
 class GuestsAreReal(WrongState):
-    """States are of regions with --compute simulated: the guests of {home} are real."""
+    """Only regions with --compute simulated have states: the guests of {home} are real."""
 
 
 class DisksElsewhere(WrongState):
-    """The disks of {home} are on another file system: its states would be copies of them."""
+    """The disks of {home} are on another file system, and states need them on the same one as the home."""
 
 
 class States:

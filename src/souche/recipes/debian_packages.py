@@ -13,7 +13,7 @@ _INSTALLED: Final = "install ok installed"
 
 
 class NoPlan(SystemFailure):
-    """mmdebstrap was asked what it would install, and named no package."""
+    """The simulation of mmdebstrap named no package to install."""
 
 
 def installed(status: str) -> dict[str, str]:

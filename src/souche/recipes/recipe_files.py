@@ -59,7 +59,7 @@ def read(file: Path, *, origin: str = "") -> Recipe:
     """
     name = file.name.removesuffix(SUFFIX)
     if not NAME.fullmatch(name):
-        reason = "a recipe's name has up to 64 small letters, digits, dots and hyphens."
+        reason = "a recipe's name has up to 64 lower-case letters, digits, dots and hyphens."
         raise BadRecipe(file=file, reason=reason)
     try:
         written = toml_file.read(file)
@@ -95,9 +95,9 @@ def _value(key: Key, value: object, folder: Path) -> object:
 def _checked(recipe: Recipe) -> Recipe:
     """Rules across keys."""
     if recipe.architecture == "i386" and "uefi" in recipe.boot_modes:
-        raise _Wrong("'boot-modes': an i386 image boots by legacy only.")
+        raise _Wrong("'boot-modes': an i386 image boots only by legacy.")
     if recipe.security_mirror and not recipe.security:
-        raise _Wrong("'security-mirror': it goes with security = true.")
+        raise _Wrong("'security-mirror': it needs security = true.")
     return recipe
 
 
@@ -119,7 +119,7 @@ def _texts(pattern: re.Pattern[str], expected: str) -> Callable[[Any, Path], tup
         texts = tuple(one(each, folder) for each in value)
         doubled = [each for each in texts if texts.count(each) > 1]
         if doubled:
-            raise _Wrong(f"{doubled[0]!r} is there twice.")
+            raise _Wrong(f"{doubled[0]!r} occurs twice.")
         return texts
 
     return read_texts
@@ -199,7 +199,7 @@ def _files(value: Any, folder: Path) -> tuple[AddedFile, ...]:
     paths = [each.path for each in files]
     doubled = [path for path in paths if paths.count(path) > 1]
     if doubled:
-        raise _Wrong(f"{doubled[0]!r} is there twice.")
+        raise _Wrong(f"{doubled[0]!r} occurs twice.")
     return files
 
 

@@ -143,7 +143,7 @@ def remove_staged(parts: Parts, staging: Path) -> None:
             return
         # Checked last: a file stays locked until an operation names it.
         if str(path) not in _named(parts, staging):
-            log.warning("removing a staged disk that nobody wants", path=str(path))
+            log.warning("removing an unused staged disk", path=str(path))
             staged.remove(path)
 
     each(staging.iterdir(), remove_old)

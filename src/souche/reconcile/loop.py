@@ -123,7 +123,7 @@ class _Rounds:
         interval = self._sweep.interval_seconds
         problem = self._run()
         if problem is None and self._problem is not None:
-            log.info("sweep goes again", sweep=self._sweep.name)
+            log.info("sweep works again", sweep=self._sweep.name)
         failed_before, self._problem = self._problem is not None, problem
         if problem is None:
             self._pause = interval

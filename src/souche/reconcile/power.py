@@ -59,12 +59,12 @@ def _settle(parts: Parts, vm: Vm, power: PowerState, start: Callable[[Operation]
     elif power == PowerState.PANICKED:
         _after_panic(parts, vm, start)
     elif power == PowerState.HALTED and parts.room.measure().free_bytes >= LEAST_BYTES:
-        log.warning("a guest goes on that found no room for what it wrote", vm_id=vm.vm_id)
+        log.warning("a guest that ran out of disk space continues", vm_id=vm.vm_id)
         parts.hypervisor.resume(vm.vm_id)
 
 
 def _follow(parts: Parts, vm: Vm, behavior: str, reason: str, start: Callable[[Operation], None]) -> None:
-    log.info("a guest went off by itself", vm_id=vm.vm_id, behavior=behavior, reason=reason)
+    log.info("a guest powered off by itself", vm_id=vm.vm_id, behavior=behavior, reason=reason)
     requested: list[Operation] = []
     with parts.store.begin() as connection:
         if _as_seen(vms.get(connection, vm.vm_id), vm):
@@ -96,7 +96,7 @@ def _paced(parts: Parts, connection: Transaction, vm: Vm, behavior: str, reason:
     """The behaviour to apply, and the reason to show. A restart may have to wait."""
     if behavior != "restart" or _recent_stops(parts, connection, vm) < MOST_RESTARTS:
         return behavior, reason
-    log.warning("a guest goes off again and again", vm_id=vm.vm_id, reason=reason)
+    log.warning("a guest powers off repeatedly", vm_id=vm.vm_id, reason=reason)
     return guests.RESTART_LATER, reason + WAITS
 
 

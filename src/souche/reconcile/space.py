@@ -35,7 +35,7 @@ class Ballast:
         left_bytes = self._room.measure().free_bytes
         if left_bytes < LEAST_LEFT_BYTES and self._file.exists():
             self._file.unlink(missing_ok=True)
-            log.error("the medium is full; the ballast goes, so that resources can still be deleted")
+            log.error("the medium is full; the ballast is removed, so that resources can still be deleted")
         elif self._room.free_bytes() > self._size_bytes and not self._file.exists():
             self._take_on()
 
@@ -72,7 +72,5 @@ class SpaceWatch:
         self._level = level
         reached = self._room.free_bytes() <= 0
         if reached and not self._reserve_reached:
-            log.error(
-                "only the reserve is left: what writes much is refused", free_mib=usage.free_bytes // MIB
-            )
+            log.error("only the reserve is left: large writes are refused", free_mib=usage.free_bytes // MIB)
         self._reserve_reached = reached

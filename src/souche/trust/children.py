@@ -102,7 +102,7 @@ def _ran(command: Sequence[str], answer: BinaryIO, most_seconds: float, look: Lo
 def _read(engine: str, said: bytes) -> Examination:
     made = decoded(said, Examination)
     if made is None:
-        log.warning("an examination said what it cannot", said=last_line(said)[:200])
+        log.warning("an examination sent an invalid answer", said=last_line(said)[:200])
         return unreadable(engine, "The examination gave no answer.", other=True)
     return made
 

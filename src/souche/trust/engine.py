@@ -55,4 +55,4 @@ class NoEngine:
         return "an engine"
 
     def examine(self, disks: Sequence[str], facts: Facts) -> Examination:  # noqa: ARG002
-        return unreadable(self.name, "This region has no engine that looks into disks.")
+        return unreadable(self.name, "This region has no engine that inspects disks.")

@@ -178,7 +178,7 @@ class DurableWorkflows:
             pass  # the next process, or another one, restarts it
         except Exception as error:
             log_failure(
-                error, "an operation broke off, the sweep resumes it", operation=operation.operation_id
+                error, "an operation was interrupted, the sweep resumes it", operation=operation.operation_id
             )
 
     def _proceed(self) -> None:
@@ -345,7 +345,7 @@ class DurableWorkflows:
         ended, broken_off = status in ENDED, self._runs.is_broken_off(operation_id)
         if not (ended or broken_off) or not engine.is_outstanding(self._parts, operation_id):
             return
-        log.warning("an operation broke off, it is resumed", operation=operation_id, status=status)
+        log.warning("an operation was interrupted, it is resumed", operation=operation_id, status=status)
         if ended:
             # The journal says success, but the database still has the operation: it was restored from a backup.
             done = 0 if status == "SUCCESS" else len(DBOS.list_workflow_steps(operation_id))

@@ -264,7 +264,7 @@ def _undo(step: Step[Any], parts: Parts, operation: Operation) -> None:
         step.undo(parts, operation)
     except UserError as error:
         log.warning(
-            "an undo is refused for good, what it was to remove is left",
+            "an undo failed permanently, its resource is left",
             operation=operation.operation_id,
             undo=step.name,
             reason=str(error),

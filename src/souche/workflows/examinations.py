@@ -35,8 +35,8 @@ def report_on(parts: Parts, image_id: str, *, other: bool = False) -> bool:
         _record(parts, image_id, made, other=other, follows=follows)
     except (ValueRefused, ValueError) as error:  # otherwise every round would fail here, before other images
         reason = str(getattr(error, "orig", error))
-        log.warning("what was found in an image could not be recorded", image_id=image_id, reason=reason)
-        lost = unreadable(engine.name, "What was found could not be recorded, see the log of the region.")
+        log.warning("the findings of an image could not be recorded", image_id=image_id, reason=reason)
+        lost = unreadable(engine.name, "The findings could not be recorded, see the log of the region.")
         _record(parts, image_id, lost, other=other, follows=follows)
     return follows
 
@@ -98,10 +98,10 @@ def _examined(parts: Parts, image: Image, engine: Engine) -> Examination:
             return engine.examine(disks, facts)
     except ProgramMissing as error:
         lacking = str(error.fields["program"])
-        return unreadable(engine.name, f"This machine lacks {lacking}, which looks into disks.", other=True)
+        return unreadable(engine.name, f"This machine lacks {lacking}, which inspects disks.", other=True)
     except SystemFailure as error:
-        log.warning("an image could not be looked into", image_id=image.image_id, reason=str(error))
+        log.warning("an image could not be inspected", image_id=image.image_id, reason=str(error))
         return unreadable(engine.name, "The disks of the image could not be read.")
     except Exception:
-        log.exception("an image could not be looked into", image_id=image.image_id)
-        return unreadable(engine.name, "The examination broke, see the log of the region.")
+        log.exception("an image could not be inspected", image_id=image.image_id)
+        return unreadable(engine.name, "The examination failed, see the log of the region.")

@@ -28,8 +28,10 @@ LOOK_BYTES: Final = 32 * 1024 * 1024
 """bytes of data between two checks for cancellation, and two records of the progress"""
 
 _WAITING: Final = "It waits: {reason}"
-_NOT_YET: Final = "What it has written cannot be removed yet: {reason}"
-_LEFT: Final = "What may be left in the bucket {bucket}, as it cannot be removed: {keys} ({reason})"
+_NOT_YET: Final = "Its objects cannot be removed yet: {reason}"
+_LEFT: Final = (
+    "These objects may be left in the bucket {bucket}, because they could not be removed: {keys} ({reason})"
+)
 
 P = TypeVar("P", bound=Params)
 

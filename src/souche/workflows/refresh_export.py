@@ -70,7 +70,7 @@ def _metadata(
     data = objects.get(task.bucket, task.companion_key, most_bytes=companions.MOST_BYTES)
     expected = read_companion(data).manifest_sha256
     if expected not in (None, manifests.digest(manifest)):
-        raise ManifestDiffers(reason="the manifest in the bucket was changed since it was exported")
+        raise ManifestDiffers(reason="the manifest in the bucket has changed since its export")
     url = objects.presign(task.bucket, task.companion_key, seconds)
     return {METADATA_KEY: url, HASH_KEY: sha256_of(data)}
 

@@ -104,7 +104,7 @@ def _sector_failure(accelerator: Accelerator, folder: Path) -> str | None:
     sector = folder / "sector"
     sector.write_bytes(boot_sector(MARKER))
     output = run(probe_argv(sector, accelerator), timeout_seconds=SECTOR_SECONDS)
-    return None if MARKER in output else "the guest wrote something else"
+    return None if MARKER in output else "the guest wrote unexpected output"
 
 
 def _firmware_failure(accelerator: Accelerator, folder: Path, most_seconds: float) -> str | None:
@@ -135,7 +135,7 @@ def output_failure(command: Sequence[str], output: Path, most_seconds: float) ->
             if has_ended:
                 return f"QEMU ended with status {process.returncode}: {said[-200:].decode(errors='replace').strip()}"
             if time.monotonic() > deadline:
-                return f"the firmware did not end its start within {most_seconds:.0f} s"
+                return f"the firmware did not finish its start within {most_seconds:.0f} s"
             time.sleep(POLL_SECONDS)
     finally:
         process.kill()

@@ -135,7 +135,7 @@ def _boot(guest: Guest, placement: Placement) -> ET.Element:
     ET.SubElement(element, "type", arch=architecture, machine="q35").text = "hvm"
     if guest.boot_mode == "uefi":
         if guest.architecture != "x86_64":
-            raise ComputeFailed(reason=f"an {guest.architecture} guest starts by BIOS only")
+            raise ComputeFailed(reason=f"an {guest.architecture} guest boots only by BIOS")
         code, secure = (SECURE_UEFI_CODE, "yes") if _is_secure(guest) else (UEFI_CODE, "no")
         ET.SubElement(element, "loader", readonly="yes", secure=secure, type="pflash").text = code
         ET.SubElement(element, "nvram", template=UEFI_VARIABLES).text = str(placement.nvram)

@@ -177,7 +177,7 @@ class RegionFirewall:
             self._files.advance()
             _nft(script)
         except ComputeFailed as error:
-            log.warning("the firewalls are not as they were left, they are made again", reason=str(error))
+            log.warning("the firewalls were changed by others, they are made again", reason=str(error))
             return False
         self._seen_at = time.monotonic()
         return True
@@ -200,7 +200,7 @@ def _let_bridged_frames_pass(bridge: str) -> None:
         with contextlib.suppress(SystemFailure):
             run(["modprobe", "br_netfilter"], timeout_seconds=NFT_SECONDS)
     if not BRIDGE_NETFILTER.exists():
-        log.warning("no br_netfilter: guests of this machine reach each other whatever their security groups")
+        log.warning("no br_netfilter: security groups do not filter traffic between guests of this machine")
         return
     switch.write_text("1")
 

@@ -122,7 +122,7 @@ def require_traversable(directory: Path, user: str = QEMU_USER) -> None:
         if not _may_pass(each, account.pw_uid, groups):
             raise ComputeFailed(
                 reason=f"QEMU runs as {user}, who cannot enter {each}; "
-                f"`setfacl -m u:{user}:x {each}` or `chmod o+x {each}` mends it"
+                f"`setfacl -m u:{user}:x {each}` or `chmod o+x {each}` fixes it"
             )
 
 

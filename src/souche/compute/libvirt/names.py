@@ -19,13 +19,13 @@ def home_tag(home: Path) -> str:
 
 @dataclass(frozen=True)
 class Names:
-    """The names of the region with this tag (1 to 12 small letters and digits)."""
+    """The names of the region with this tag (1 to 12 lower-case letters and digits)."""
 
     tag: str
 
     def __post_init__(self) -> None:
         if not TAG_PATTERN.fullmatch(self.tag):
-            raise ValueError(f"a region's tag is 1 to 12 small letters and digits, not {self.tag!r}")
+            raise ValueError(f"a region's tag is 1 to 12 lower-case letters and digits, not {self.tag!r}")
 
     @property
     def network(self) -> str:

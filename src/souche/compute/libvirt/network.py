@@ -45,7 +45,7 @@ class RegionNetwork:
                 return network
             if guests_run and similar:
                 log.info(
-                    "the network gets its other routes and its way out when no guest runs at a start",
+                    "the changed routes of the network take effect at the next start without running guests",
                     network=self._names.network,
                 )
                 return network

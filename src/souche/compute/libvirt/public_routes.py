@@ -46,8 +46,8 @@ def check_free(bridge: str, public_range: IPv4Network) -> None:
     taken = [each["dev"] for each in found if each.get("type") != "unreachable" and each.get("dev") != bridge]
     if taken:
         raise ComputeFailed(
-            reason=f"--public-ips: {public_range} is routed to {taken[0]} already; another region may have it: give"
-            " each its own"
+            reason=f"--public-ips: {public_range} is already routed to {taken[0]}; another region may use it:"
+            " give each region its own"
         )
 
 

@@ -125,7 +125,7 @@ class Desk:
         if request.method == "POST":
             flaws = (flaw_of_key(key) for key in bodies.keys_to_delete(body))
             if flaw := next(filter(None, flaws), None):
-                raise Refused("InvalidArgument", f"There can be no such key: {flaw}.")
+                raise Refused("InvalidArgument", f"The key is not valid: {flaw}.")
         elif "ownershipControls" in request.query and not about.key:
             if bodies.object_ownership(body) != ["BucketOwnerEnforced"]:
                 raise routes.not_implemented("ObjectOwnership with ACLs")

@@ -120,7 +120,7 @@ def _fields(lines: list[bytes]) -> tuple[dict[str, str], int | None, bool]:
         name, value = field[1].decode().lower(), field[2].strip(b" \t").decode("latin-1")
         if name in headers:
             if name in SINGLE:
-                raise BadHead(f"{name} is there twice")
+                raise BadHead(f"{name} occurs twice")
             value = f"{headers[name]},{value}"
         headers[name] = value
     return headers, *_framing(headers)

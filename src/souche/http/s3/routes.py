@@ -180,7 +180,7 @@ def _of_object(request: Request, key: str, names: set[str]) -> Kind:
     if flaw := flaw_of_key(key):
         if request.method in READS:
             raise Refused("NoSuchKey", "The specified key does not exist.")
-        raise Refused("InvalidArgument", f"There can be no such key: {flaw}.")
+        raise Refused("InvalidArgument", f"The key is not valid: {flaw}.")
     if refused := sorted(names & OF_OBJECT_REFUSED):
         raise not_implemented(f"?{refused[0]}")
     if key.endswith("/") and _brings_content(request, names):
@@ -220,7 +220,7 @@ def _check_source(encoded: str) -> None:
     if not bucket or not key:
         raise Refused("InvalidArgument", NO_SOURCE)
     if flaw := flaw_of_key(key):
-        raise Refused("InvalidArgument", f"There can be no such source: {flaw}.")
+        raise Refused("InvalidArgument", f"The source is not valid: {flaw}.")
 
 
 def _check_query(query: str) -> None:
@@ -231,7 +231,7 @@ def _check_query(query: str) -> None:
     if wrong := sorted(headers.keys() - {"x-amz-acl"}):
         raise not_implemented(f"{wrong[0]} in the query; send it as a header, and sign it")
     if flaw := flaw_of_list(given.get("prefix", "")):
-        raise Refused("InvalidArgument", f"No key can begin so: {flaw}.")
+        raise Refused("InvalidArgument", f"The prefix is not valid: {flaw}.")
 
 
 def _values(query: str) -> dict[str, str]:

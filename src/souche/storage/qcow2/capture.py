@@ -61,7 +61,7 @@ def _is_done(directory: Directory, captures: Sequence[Capture]) -> bool:
     """Whether all the snapshots exist. If only some do, the rest can no longer be of the same instant."""
     missing = [each.snapshot_id for each in captures if directory.snapshots.get(each.snapshot_id) is None]
     if missing and len(missing) < len(captures):
-        raise StorageFailed(reason=f"the others exist, but not {' '.join(missing)}")
+        raise StorageFailed(reason=f"only some of its snapshots exist, not {' '.join(missing)}")
     return not missing
 
 

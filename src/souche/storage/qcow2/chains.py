@@ -56,7 +56,7 @@ class Chains:
             if link.fault is not None:
                 faults[below] = link.fault
             if link.backing in names:
-                faults[below] = "stands on itself"
+                faults[below] = "is its own backing file"
             is_lost = link.is_lost
             below = link.backing
         return Chain(tuple(names), faults, is_lost)

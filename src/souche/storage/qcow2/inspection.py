@@ -24,7 +24,7 @@ from souche.storage.qcow2.verify import verify
 TARGET: Final = "../layers/"
 VERIFIED: Final = ("layers", "captures", "volumes", "snapshots", "records")
 """the folders without which nothing can be compared"""
-NOT_KNOWN: Final = "whether its layer is as it was made is not known"
+NOT_KNOWN: Final = "a change of its layer cannot be detected"
 
 
 class Qcow2Inspector:
@@ -108,7 +108,7 @@ class Qcow2Inspector:
         found = _Links()
         for path in _entries(self._root / name):
             if path.name.startswith("."):
-                what = f"{name}/{path.name} was being made when its maker ended"
+                what = f"{name}/{path.name} is incomplete: the process that made it ended"
                 found.faults.append(StoreFault("LinkLeft", path.name.removeprefix("."), what, leftover=True))
                 continue
             target = _target(path)
@@ -117,7 +117,7 @@ class Qcow2Inspector:
             if target.startswith(TARGET) and "/" not in target.removeprefix(TARGET):
                 found.layers[path.name] = target.removeprefix(TARGET)
             else:
-                what = f"{name}/{path.name} is no link to a layer"
+                what = f"{name}/{path.name} is not a link to a layer"
                 found.faults.append(StoreFault("LinkDamaged", path.name, what))
         return found
 
@@ -129,7 +129,7 @@ class Qcow2Inspector:
     def _scratch(self) -> Iterator[StoreFault]:
         for path in _entries(self._root / "work"):
             if _is_abandoned(path):
-                what = f"work/{path.name} is left of something that was cut off"
+                what = f"work/{path.name} is left by an interrupted operation"
                 yield StoreFault("ScratchLeft", path.name, what, leftover=True)
 
 
@@ -166,7 +166,7 @@ class _Chain:
 
 def _lost(root: Path) -> Iterator[StoreFault]:
     for name in lost_folders(root):
-        what = f"the folder disks/{name} is missing, with all that was in it"
+        what = f"the folder disks/{name} is missing, with all its files"
         yield StoreFault("FolderMissing", f"disks/{name}", what)
 
 
@@ -187,7 +187,7 @@ class _Layers:
         while name is not None:
             if name in names:
                 return _Chain(
-                    tuple(names), tuple(headers), ("LayerDamaged", f"layer {name} stands on itself")
+                    tuple(names), tuple(headers), ("LayerDamaged", f"layer {name} is its own backing file")
                 )
             names.append(name)
             found = self._look(name)
@@ -210,7 +210,7 @@ class _Layers:
                 header = read_header(image)
                 length = os.fstat(image.fileno()).st_size
         except FileNotFoundError:
-            return "LayerMissing", f"layer {name} is not there"
+            return "LayerMissing", f"layer {name} is missing"
         except (OSError, ValueError) as error:
             return "LayerDamaged", f"layer {name}: {error}"
         wrong = _wrong(header, length)
@@ -220,11 +220,11 @@ class _Layers:
 def _wrong(header: Qcow2Header, length: int) -> str | None:
     """The reason why this store cannot have made the layer; None: it can."""
     if header.backing_file is not None and ("/" in header.backing_file or header.backing_format != "qcow2"):
-        return "stands on something outside the store"
+        return "has a backing file outside the store"
     if header.incompatible_features & ~IncompatibleFeature.COMPRESSION_TYPE:
         return f"has the feature bits {int(header.incompatible_features):#x}, which no layer has"
     if header.l1_offset + 8 * header.l1_entries > length:
-        return f"is cut off: its tables go beyond its {length} bytes"
+        return f"is cut short: its tables go beyond its {length} bytes"
     return None
 
 
@@ -242,7 +242,7 @@ def _sharing(
         for name in chain.names:
             writer = written.get(name)
             if writer is not None and writer != resource_id:
-                what = f"it stands on layer {name}, which {writer} writes to"
+                what = f"{writer} writes to its backing layer {name}"
                 yield StoreFault("LayerShared", resource_id, what)
 
 
@@ -252,7 +252,7 @@ def _unnamed(layers: _Layers, chains: Sequence[_Chain], moves: list[Move]) -> It
         named |= {move.current, move.layer, *layers.chain(move.overlay).names}
     for name in layers.names():
         if name not in named:
-            yield StoreFault("LayerUnnamed", name, f"nothing names the layer {name}", leftover=True)
+            yield StoreFault("LayerUnnamed", name, f"nothing uses the layer {name}", leftover=True)
 
 
 def _captures(root: Path) -> _Captures:
@@ -260,7 +260,7 @@ def _captures(root: Path) -> _Captures:
     for path in _entries(root):
         if path.suffix not in (PREPARED, FROZEN):
             if _is_abandoned(path):
-                what = f"captures/{path.name} was being written when its writer ended"
+                what = f"captures/{path.name} is incomplete: the process that wrote it ended"
                 found.faults.append(StoreFault("CaptureLeft", path.name, what, leftover=True))
             continue
         try:
@@ -272,7 +272,7 @@ def _captures(root: Path) -> _Captures:
             continue
         found.moves += moves
         if _is_abandoned(path):
-            what = f"captures/{path.name} was cut off: the next use of the store settles it"
+            what = f"captures/{path.name} was interrupted: the next use of the store completes or reverts it"
             found.faults.append(StoreFault("CaptureLeft", path.stem, what, leftover=True))
     return found
 

@@ -177,7 +177,7 @@ class Journal:
         """Keep an unreadable entry. Its volumes move to the overlays that QEMU may write to."""
         for move in self._salvaged():
             self._move_on(move)
-            set_aside(move.volume_id, f"goes on with {move.overlay}, as {path.name} cannot be read")
+            set_aside(move.volume_id, f"continues with {move.overlay}, as {path.name} cannot be read")
         set_aside(path.name, f"cannot be read, is kept as {path.name}{DAMAGED}")
         path.rename(path.with_name(path.name + DAMAGED))
         sync_directory(path.parent)

@@ -33,7 +33,7 @@ class Pointers:
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            set_aside(resource_id, f"is no link: {error.strerror}")
+            set_aside(resource_id, f"is not a link: {error.strerror}")
             return None
 
     def has(self, resource_id: str) -> bool:

@@ -19,7 +19,7 @@ from souche.storage.qcow2.setting_aside import remove, set_aside
 
 DRAFT: Final = "."
 MODE: Final = 0o600
-OTHER_BYTES: Final = "has other bytes than when it was made"
+OTHER_BYTES: Final = "has changed since it was made"
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def _resources(chains: Mapping[str, Chain], layer: str) -> tuple[str, ...]:
 def _foreign(directory: Directory) -> Iterator[Fault]:
     for kind, pointers in (("volumes", directory.volumes), ("snapshots", directory.snapshots)):
         for name in pointers.foreign():
-            yield Fault((), f"{name} among the {kind} is no link")
+            yield Fault((), f"{name} among the {kind} is not a link")
 
 
 def _of_journal(journal: Journal) -> Iterator[Fault]:
