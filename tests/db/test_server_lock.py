@@ -130,3 +130,16 @@ def test_one_that_shared_it_ends_if_another_has_it_alone_meanwhile(databases: Da
             assert is_held
             sharing.may_connect.set()
             eventually(lambda: sharing.lost == 1)
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_it_is_free_before_its_session_ends(
+    server: Server, monkeypatch: pytest.MonkeyPatch, *, is_watched: bool
+) -> None:
+    """The database may notice late that the connection was closed."""
+    with monkeypatch.context() as late:
+        late.setattr(psycopg.Connection, "close", lambda _connection: None)
+        with ServerLock(server.connect, NUMBER, server.taken if is_watched else None).held() as is_held:
+            assert is_held
+    assert server.holder() is None
+    server.connections[0].close()

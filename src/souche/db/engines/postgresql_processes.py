@@ -37,7 +37,7 @@ class Processes:
         self._database = database
 
     @contextmanager
-    def served(self, taken: Callable[[], None]) -> Iterator[None]:
+    def served(self, taken: Callable[[], None] | None) -> Iterator[None]:
         """`Database.served`."""
         with ServerLock(self._connect, SERVER_LOCK, taken).held() as is_held:
             if not is_held:
@@ -59,17 +59,14 @@ class Processes:
 
     @contextmanager
     def replaced(self) -> Iterator[None]:
-        """Be the only process: no server runs, and none that answers the API.
+        """Be the only process: no server runs, and none that answers the API. It does not matter if the locks are lost:
+        what replaces the records is one transaction, which has the writers' lock.
 
         Raises:
             RecordsInUse, ApiRuns.
         """
-        lock = ServerLock(self._connect, API_LOCK, _nobody_minds)
-        with self.served(_nobody_minds), lock.held() as is_held:
+        lock = ServerLock(self._connect, API_LOCK, None)
+        with self.served(None), lock.held() as is_held:
             if not is_held:
                 raise ApiRuns(database=self._database)
             yield
-
-
-def _nobody_minds() -> None:
-    """What replaces the records is one transaction, which has the writers' lock."""

@@ -34,6 +34,7 @@ _HOLDER: Final = b"""
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 _END: Final = b"SELECT pg_terminate_backend(%s)"
+_RELEASE: Final = b"SELECT pg_advisory_unlock_all()"
 _LOST: Final = (psycopg.Error, sa.exc.DBAPIError)
 
 
@@ -54,10 +55,11 @@ class Other(Enum):
 
 class ServerLock:
     """The lock `number`, on connections that `connect` makes. `taken` is called in a thread, once, if another process
-    has taken it after the connection was lost. `shared`: others may share it, and none may have it alone."""
+    has taken it after the connection was lost; None: it does not matter if the lock is lost. `shared`: others may share
+    it, and none may have it alone."""
 
     def __init__(
-        self, connect: Connect, number: int, taken: Callable[[], None], *, shared: bool = False
+        self, connect: Connect, number: int, taken: Callable[[], None] | None, *, shared: bool = False
     ) -> None:
         self._connect = connect
         self._number = number
@@ -71,8 +73,14 @@ class ServerLock:
         if not isinstance(held, Held):
             yield False
             return
+        if self._taken is None:
+            with _released(held.connection):
+                yield True
+            return
         ending = threading.Event()
-        thread = threading.Thread(target=self._keep, args=(held, ending), name="server-lock", daemon=True)
+        thread = threading.Thread(
+            target=self._keep, args=(held, ending, self._taken), name="server-lock", daemon=True
+        )
         thread.start()
         try:
             yield True
@@ -80,16 +88,16 @@ class ServerLock:
             ending.set()
             thread.join()
 
-    def _keep(self, held: Held, ending: threading.Event) -> None:
+    def _keep(self, held: Held, ending: threading.Event, taken: Callable[[], None]) -> None:
         while True:
-            with closing(held.connection):
+            with _released(held.connection):
                 _watch(held.connection, ending)
-            again = self._again(held.session, ending)
+            again = self._again(held.session, ending, taken)
             if again is None:
                 return
             held = again
 
-    def _again(self, former: Session, ending: threading.Event) -> Held | None:
+    def _again(self, former: Session, ending: threading.Event, taken: Callable[[], None]) -> Held | None:
         """The lock, held again. None: it ends, or the lock is another's."""
         while not ending.is_set():
             with suppress(*_LOST):
@@ -97,7 +105,7 @@ class ServerLock:
                 if isinstance(found, Held):
                     return found
                 if found is Other.HAS_IT:
-                    self._taken()
+                    taken()
                     return None
             ending.wait(LOOK_SECONDS)
         return None
@@ -122,6 +130,17 @@ class ServerLock:
         row = connection.execute(self._trying, [self._number]).fetchone()
         assert row is not None, "SELECT without FROM gives one row"
         return bool(row[0])
+
+
+@contextmanager
+def _released(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Close a connection at the end, and free its locks before: its session ends some time after it."""
+    with closing(connection):
+        try:
+            yield
+        finally:
+            with suppress(*_LOST):
+                connection.execute(_RELEASE)
 
 
 def _watch(connection: psycopg.Connection[Any], ending: threading.Event) -> None:
