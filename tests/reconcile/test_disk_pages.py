@@ -90,7 +90,7 @@ def test_a_sweep_rests_between_pages_and_holds_no_transaction_meanwhile(
     rests: list[int] = []
     missing = disk_pages.missing(world.parts.store, world.parts.volumes, lambda _: rests.append(len(opened)))
     assert len(list(missing)) == MANY
-    assert rests == [0, 0]
+    assert rests == [0] * (MANY // disk_pages.PAGE)
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
     disk_pages.with_rest(0.5)

@@ -138,11 +138,11 @@ def recorded(connection: sa.Connection, snapshot_ids: Collection[str]) -> set[st
     return engine.among(connection, sa.select(key), key, snapshot_ids)
 
 
-def with_bytes(connection: sa.Connection, snapshot_ids: Collection[str]) -> set[str]:
-    """Those of the ids that are of snapshots that have their bytes."""
+def with_bytes(connection: sa.Connection, first: str, last: str) -> set[str]:
+    """The ids from `first` to `last` of the snapshots that have their bytes."""
     key = snapshots.c.snapshot_id
     completed = sa.select(key).where(snapshots.c.state == SnapshotState.COMPLETED)
-    return engine.among(connection, completed, key, snapshot_ids)
+    return set(connection.scalars(completed.where(key.between(first, last))))
 
 
 def set_state(

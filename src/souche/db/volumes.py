@@ -156,15 +156,16 @@ def recorded(connection: sa.Connection, volume_ids: Collection[str]) -> set[str]
     return engine.among(connection, sa.select(key), key, volume_ids)
 
 
-def with_bytes(connection: sa.Connection, volume_ids: Collection[str]) -> set[str]:
-    """Those of the ids that are of volumes that have their bytes. Not the volumes of a VM that is being made, or is
-    being deleted with them: its operation knows better."""
+def with_bytes(connection: sa.Connection, first: str, last: str) -> set[str]:
+    """The ids from `first` to `last` of the volumes that have their bytes. Not the volumes of a VM that is being made,
+    or is being deleted with them: its operation knows better."""
     passing = sa.select(volume_links.c.volume_id).join(
         operations, operations.c.subject_id == volume_links.c.vm_id
     )
     made = volumes.c.state.in_([VolumeState.AVAILABLE, VolumeState.IN_USE])
     key = volumes.c.volume_id
-    return engine.among(connection, sa.select(key).where(made, key.not_in(passing)), key, volume_ids)
+    found = sa.select(key).where(made, key.not_in(passing), key.between(first, last))
+    return set(connection.scalars(found))
 
 
 def set_state(connection: sa.Connection, volume_id: str, state: VolumeState) -> None:

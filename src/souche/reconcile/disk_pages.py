@@ -23,10 +23,10 @@ from souche.db.store import Store
 from souche.db.transactions import Transaction
 from souche.storage.base import DiskKind, VolumeStore
 
-PAGE: Final = 1000
-"""ids that are compared at once: some milliseconds"""
-REST: Final = 3
-"""A sweep rests this many times as long as its last page took, so it uses at most a quarter of one core."""
+PAGE: Final = 250
+"""ids that are compared at once, in about a millisecond: requests wait for the interpreter no longer than that"""
+REST: Final = 9
+"""A sweep rests this many times as long as its last page took, so it uses at most a tenth of one core."""
 
 Pace: TypeAlias = Callable[[float], object]
 """Called before each page but the first, with the seconds that the last one took."""
@@ -36,7 +36,7 @@ Ids: TypeAlias = Collection[str]
 class _Records(NamedTuple):
     ids_after: Callable[[Transaction, str, int], list[str]]
     recorded: Callable[[Transaction, Ids], set[str]]
-    with_bytes: Callable[[Transaction, Ids], set[str]]
+    with_bytes: Callable[[Transaction, str, str], set[str]]
 
 
 _RECORDS: Final[dict[DiskKind, _Records]] = {
@@ -71,20 +71,27 @@ def missing(store: Store, disks: VolumeStore, pace: Pace = without_rest) -> Iter
     """The ids of records that should have a disk, and have none: of snapshots, then of volumes, each in order."""
     for kind in _RECORDS:
         for page in _paced(_recorded(store, kind), pace):
-            yield from sorted(without_disk(store, disks, kind, page))
+            yield from sorted(_without_disk(store, disks, kind, page))
 
 
-def without_disk(store: Store, disks: VolumeStore, kind: DiskKind, resource_ids: Ids) -> set[str]:
-    """Those of the ids that should have a disk, by their records, and have none."""
-    wanted = _with_bytes(store, kind, disks.absent(kind, resource_ids))
+def is_missing(store: Store, disks: VolumeStore, kind: DiskKind, resource_id: str) -> bool:
+    """Whether an id should have a disk, by its record, and has none."""
+    return bool(_without_disk(store, disks, kind, [resource_id]))
+
+
+def _without_disk(store: Store, disks: VolumeStore, kind: DiskKind, page: Ids) -> set[str]:
+    """Those of the ids of a page that should have a disk, and have none."""
+    wanted = _with_bytes(store, kind, disks.absent(kind, page))
     return _with_bytes(store, kind, disks.absent(kind, wanted))
 
 
-def _with_bytes(store: Store, kind: DiskKind, resource_ids: Ids) -> set[str]:
-    if not resource_ids:
+def _with_bytes(store: Store, kind: DiskKind, some: set[str]) -> set[str]:
+    """Those of some ids of a page whose records have bytes. All rows between them are read: fewer than a page, and
+    faster than a statement with each id."""
+    if not some:
         return set()
     with store.read() as connection:
-        return _RECORDS[kind].with_bytes(connection, resource_ids)
+        return some & _RECORDS[kind].with_bytes(connection, min(some), max(some))
 
 
 def _recorded(store: Store, kind: DiskKind) -> Iterator[list[str]]:

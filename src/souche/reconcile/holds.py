@@ -121,8 +121,9 @@ def recorded_again(store: Store, disks: VolumeStore, trashed: Collection[Trashed
     """The ids of disks in the trash that should have a disk, by their records, and have none outside of it."""
     found: set[str] = set()
     for kind in get_args(DiskKind):
-        mine = [disk.resource_id for disk in trashed if disk.kind == kind]
-        found |= disk_pages.without_disk(store, disks, kind, mine)
+        mine = {disk.resource_id for disk in trashed if disk.kind == kind}
+        recorded = mine.difference(disk_pages.without_record(store, kind, mine))
+        found |= {each for each in recorded if disk_pages.is_missing(store, disks, kind, each)}
     return found
 
 
