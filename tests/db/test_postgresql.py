@@ -301,7 +301,7 @@ def test_a_page_reads_few_rows_of_all_that_one_may_see(databases: Databases, tmp
                         connection.execute(table.insert(), rows)
             connection.exec_driver_sql("ANALYZE")
         with store.reader() as reader:
-            statement, parameters = images._FINDER._chosen(reader, Query((), 20), {"caller": OWN})
+            statement, parameters = images._FINDER._all._chosen(reader, Query((), 20), {"caller": OWN})
             compiled = statement.on(store.engine.dialect)
         with store.read() as connection:
             explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled.text}"

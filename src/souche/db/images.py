@@ -12,6 +12,7 @@ from souche.db import grants, image_reports, json_sql, tags
 from souche.db import query as engine
 from souche.db.engines.elements import JsonObject, JsonOf, Unindexed
 from souche.db.finder import Finder
+from souche.db.owners import SharedFinder
 from souche.db.schema import accounts, image_grants, image_mappings, image_product_codes, images
 from souche.db.store import Reader
 from souche.model.images import Consistency, Image, ImageMapping, VmAttributes
@@ -27,7 +28,6 @@ def _child(table: sa.Table, column: str, *, common: bool = False) -> engine.Chil
 FIELDS: engine.Fields = {
     "image_id": images.c.image_id,
     "account_id": images.c.account_id,
-    "account_alias": engine.Child(accounts, accounts.c.alias, accounts.c.account_id, images.c.account_id),
     "name": images.c.name,
     "description": images.c.description,
     "architecture": images.c.architecture,
@@ -150,9 +150,8 @@ def _scopes(*of_others: engine.Criterion) -> list[engine.Scope]:
 
 
 _VERSIONS = engine.page_rows(_ORDER, images.c.version, images.c.account_id == engine.CALLER)
-_FINDER_OF_OWN = Finder(_VERSIONS, FIELDS, _ORDER, _scopes()[:1])
-_FINDER = Finder(_VERSIONS, FIELDS, _ORDER, _scopes(images.c.launchable_until.is_(None)))
-_FINDER_BY_ID = Finder(_VERSIONS, FIELDS, _ORDER, _scopes())
+_FINDER = SharedFinder(_VERSIONS, FIELDS, _ORDER, _scopes(images.c.launchable_until.is_(None)))
+_FINDER_BY_ID = SharedFinder(_VERSIONS, FIELDS, _ORDER, _scopes())
 
 _TAGGED = _SELECT.add_columns(tags.as_json(images, images.c.image_id))
 _WHOLE_FINDER = Finder(_TAGGED, FIELDS, _ORDER)
@@ -161,13 +160,8 @@ _WHOLE_FINDER = Finder(_TAGGED, FIELDS, _ORDER)
 def find(reader: Reader, account_id: str, query: Query) -> tuple[list[PageRow], bool]:
     """The images that the account may launch and that satisfy the query, oldest first; and whether more remain.
     Withdrawn images of others are found only by their ids, and no image of others by its tags."""
-    if tags.asked_by(query):
-        finder = _FINDER_OF_OWN
-    elif any(condition.field == "image_id" for condition in query.conditions):
-        finder = _FINDER_BY_ID
-    else:
-        finder = _FINDER
-    return finder.find_page(reader, query, caller=account_id)
+    by_id = any(condition.field == "image_id" for condition in query.conditions)
+    return (_FINDER_BY_ID if by_id else _FINDER).find_page(reader, query, account_id)
 
 
 def read(reader: Reader, image_ids: Collection[str]) -> Mapping[str, tuple[Image, tuple[Tag, ...]]]:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from souche.db import grants, tags
 from souche.db import query as engine
-from souche.db.finder import Finder
+from souche.db.owners import SharedFinder
 from souche.db.schema import accounts, snapshot_grants, snapshots
 from souche.model.permissions import Permissions
 from souche.model.query import PageRow, Query
@@ -17,7 +17,6 @@ from souche.states import SnapshotState
 FIELDS: engine.Fields = {
     "snapshot_id": snapshots.c.snapshot_id,
     "account_id": snapshots.c.account_id,
-    "account_alias": engine.Child(accounts, accounts.c.alias, accounts.c.account_id, snapshots.c.account_id),
     "client_token": snapshots.c.client_token,
     "creation_date": snapshots.c.creation_date,
     "description": snapshots.c.description,
@@ -41,11 +40,9 @@ _SELECT = sa.select(snapshots, accounts.c.alias.label("account_alias")).join(
 _UNMADE = snapshots.c.state.in_([SnapshotState.IN_QUEUE, SnapshotState.PENDING])
 _ORDER = engine.Order(snapshots.c.creation_date, snapshots.c.snapshot_id)
 _SCOPES = grants.scopes(snapshots, snapshots.c.snapshot_id, snapshot_grants.c.snapshot_id, engine.CALLER)
-_FINDER = Finder(_SELECT, FIELDS, _ORDER, _SCOPES)
-_FINDER_OF_OWN = Finder(_SELECT, FIELDS, _ORDER, _SCOPES[:1])
+_FINDER = SharedFinder(_SELECT, FIELDS, _ORDER, _SCOPES)
 _VERSIONS = engine.page_rows(_ORDER, snapshots.c.version, snapshots.c.account_id == engine.CALLER)
-_PAGE_FINDER = Finder(_VERSIONS, FIELDS, _ORDER, _SCOPES)
-_PAGE_FINDER_OF_OWN = Finder(_VERSIONS, FIELDS, _ORDER, _SCOPES[:1])
+_PAGE_FINDER = SharedFinder(_VERSIONS, FIELDS, _ORDER, _SCOPES)
 _BY_IDS = _SELECT.where(engine.is_among(snapshots.c.snapshot_id))
 
 
@@ -72,15 +69,13 @@ def get_usable(connection: sa.Connection, snapshot_id: str, account_id: str) -> 
 
 def find(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[Snapshot], bool]:
     """The snapshots that the account may use and that satisfy the query, oldest first; and whether more remain."""
-    finder = _FINDER_OF_OWN if tags.asked_by(query) else _FINDER
-    rows, more = finder.find(connection, query, caller=account_id)
+    rows, more = _FINDER.find(connection, query, account_id)
     return _snapshots(connection, rows), more
 
 
 def find_page(connection: sa.Connection, account_id: str, query: Query) -> tuple[list[PageRow], bool]:
     """As `find`, with the page rows only."""
-    finder = _PAGE_FINDER_OF_OWN if tags.asked_by(query) else _PAGE_FINDER
-    return finder.find_page(connection, query, caller=account_id)
+    return _PAGE_FINDER.find_page(connection, query, account_id)
 
 
 def read(connection: sa.Connection, snapshot_ids: Collection[str]) -> list[Snapshot]:
