@@ -18,7 +18,7 @@ from souche.backup.manifest import BACKUPS, BadBackup, Manifest, Stored
 from souche.backup.repository import NotInBackup, Repository, fetch
 from souche.errors import Conflict, NotFound
 from souche.storage.qcow2.archive import Archive, FrozenVolume, StoreSnapshot
-from souche.storage.qcow2.durable import sync_directory, sync_file
+from souche.synced import sync_directory, sync_file
 
 PRIVATE_FOLDER: Final = 0o700
 PRIVATE: Final = 0o600

@@ -16,8 +16,8 @@ from souche.main import state_loading
 from souche.main.databases import open_store
 from souche.main.interrupts import ended_in_order
 from souche.main.served_region import served_region
+from souche.main.volume_stores import open_volumes
 from souche.model.images import BootMode
-from souche.storage.qcow2.driver import Qcow2Store
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def administer(path: Path, *, make: bool = False) -> Iterator[Administered]:
         region = served_region(home, store, _no_console)
         yield Administered(
             region=region,
-            volumes=Qcow2Store(home.path),
+            volumes=open_volumes(home),
             staging=home.staging,
             finish=lambda operation_id: _offline().finish(home, region, operation_id),
             ensure_bucket=lambda bucket, account_id: _offline().ensure_bucket(

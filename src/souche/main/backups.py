@@ -29,9 +29,9 @@ from souche.main.drivers import read_key_file
 from souche.main.operating import operate
 from souche.main.records import Place, known
 from souche.main.restored_records import RestoredRecords
+from souche.main.volume_stores import open_archive
 from souche.objects.s3 import S3Access, S3Store
 from souche.states import VmState
-from souche.storage.qcow2.archive import Archive
 
 SCHEME = "s3"
 
@@ -48,7 +48,7 @@ class Backups:
                 home.path,
                 str(home.server_facts().get("Region") or ""),
                 region.do(actions.region_id),
-                Archive(home.path),
+                open_archive(home.path),
                 _Records(home, region),
             )
             return make.make(source, _repository(place), SystemClock().now(), on_progress)
@@ -67,7 +67,7 @@ class Backups:
         repository = _repository(place)
         manifest = restore.find(repository, backup_id)
         server = _server(home, records, manifest) if is_on_server else None
-        restore.restore(repository, manifest, home.resolve(), Archive, on_progress, server)
+        restore.restore(repository, manifest, home.resolve(), open_archive, on_progress, server)
         if manifest.buckets:
             on_progress("making buckets", 0, None)
             Home(home.resolve()).oos_data.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -22,10 +22,9 @@ from souche.main import identity, machine, records
 from souche.main.databases import open_records
 from souche.main.drivers import embedded_oos
 from souche.main.records import Place
+from souche.main.volume_stores import inspect_volumes, open_volumes
 from souche.objects.base import ObjectsUnavailable
 from souche.objects.seaweedfs.embedded import EmbeddedOos
-from souche.storage.qcow2.driver import Qcow2Store
-from souche.storage.qcow2.inspection import Qcow2Inspector
 
 
 @contextmanager
@@ -65,7 +64,7 @@ def opened(home: Home) -> Iterator[Region]:
             signing_key=home.signing_key,
             store=found.store,
             belongs_together=found.belongs_together,
-            disks=Qcow2Inspector(home.path / "disks"),
+            disks=inspect_volumes(home),
             compute=_compute(home, stack),
             objects=oos.store() if oos else None,
             buckets=oos.buckets if oos else None,
@@ -141,7 +140,7 @@ def mending(home: Home) -> Iterator[Tools]:
         HomeInUse: one runs. RecordsInUse: one runs elsewhere, on the same records.
     """
     with home.serve(), open_records(home, records.known(home), _nobody_minds) as store:
-        yield Tools(store, Qcow2Store(home.path), SystemClock())
+        yield Tools(store, open_volumes(home), SystemClock())
 
 
 def _nobody_minds() -> None:

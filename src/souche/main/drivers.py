@@ -21,6 +21,7 @@ from souche.http import server
 from souche.main import machine
 from souche.main.databases import checkpoint_databases
 from souche.main.regions import open_signing_key
+from souche.main.volume_stores import open_volumes
 from souche.objects.external import ExternalOos
 from souche.objects.fetch import Fetcher
 from souche.objects.oos import Oos
@@ -46,7 +47,6 @@ from souche.reconcile.trash import TrashSweep
 from souche.room import ENDLESS, Room
 from souche.small_file import TooLarge
 from souche.storage.base import LiveDisks
-from souche.storage.qcow2.driver import Qcow2Store
 from souche.transfer.disk_importer import DiskImporter
 from souche.trust.appliance import ApplianceEngine
 from souche.trust.appliance_cleaner import ApplianceCleaner
@@ -189,7 +189,7 @@ def make_parts(
     appliances = threading.Lock()
     return Parts(
         store=store,
-        volumes=Qcow2Store(home.path, room=room),
+        volumes=open_volumes(home, room),
         hypervisor=compute,
         live=compute,
         clock=SystemClock(),

@@ -17,7 +17,7 @@ from souche.db.examination import Contents, examine
 from souche.db.store import Store
 from souche.errors import SystemFailure
 from souche.home import Home, write_whole
-from souche.storage.qcow2.directory import REMADE, lost_folders
+from souche.main.volume_stores import lost_volume_folders
 
 
 class RecordsMissing(SystemFailure):
@@ -107,8 +107,8 @@ def check_with_server(home: Home, contents: Contents, database: str, region_id: 
 def _check_files(home: Home, contents: Contents) -> None:
     if contents.has_secrets and not home.vault_key.exists():
         raise VaultKeyMissing(file=home.vault_key)
-    for name in lost_folders(home.disks):
-        if contents.region_id is not None and name not in REMADE:  # an earlier Souche had no trash
+    for name in lost_volume_folders(home):
+        if contents.region_id is not None:  # an earlier Souche had no trash
             raise FolderMissing(folder=home.disks / name)
 
 

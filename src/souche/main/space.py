@@ -9,9 +9,9 @@ from typing import Final
 import structlog
 
 from souche.home import Home
+from souche.main.volume_stores import remove_unfinished
 from souche.reconcile.space import Ballast
 from souche.room import room_of
-from souche.storage.qcow2.scratch import Scratch
 
 IMPORTED: Final = re.compile(r"(ami|snap)-[0-9a-f]+")
 """the resource of an import names its folder in staging/ (`transfer/disk_importer.py`)"""
@@ -27,6 +27,4 @@ def make_space(home: Home) -> None:
             log.info("removing a disk that was on its way in", name=path.name)
             shutil.rmtree(path)
     Ballast(home.ballast, room_of([home.path], 0)).settle()
-    work = home.disks / "work"
-    if work.is_dir():
-        Scratch(work).sweep()
+    remove_unfinished(home)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from souche.home import PRIVATE, Home, HomeBeingReplaced, HomeInUse, write_whole
 from souche.main import state_files
-from souche.storage.qcow2.durable import sync_directory
+from souche.synced import sync_directory
 
 if TYPE_CHECKING:
     from souche.main.state_records import Records

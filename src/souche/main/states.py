@@ -22,7 +22,7 @@ from souche.home import PRIVATE_FOLDER, Home
 from souche.main import state_files, state_loading, state_records
 from souche.main.state_loading import Loading
 from souche.main.state_records import Records
-from souche.storage.qcow2.durable import sync_directory
+from souche.synced import sync_directory
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 GOING: Final = "~"

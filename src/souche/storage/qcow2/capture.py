@@ -17,8 +17,8 @@ from souche.storage.base import Capture, CaptureReport, LiveDisks
 from souche.storage.qcow2 import argv
 from souche.storage.qcow2.chains import check
 from souche.storage.qcow2.directory import SHORT_SECONDS, Directory, storage_failures
-from souche.storage.qcow2.durable import sync_file
 from souche.storage.qcow2.journal import Entry, Journal, Move
+from souche.synced import sync_file
 
 
 def capture(

@@ -35,11 +35,11 @@ from souche.room import Room
 from souche.storage.qcow2 import argv
 from souche.storage.qcow2.chains import Chain, Chains
 from souche.storage.qcow2.directory import LONG_SECONDS, SHORT_SECONDS, Directory
-from souche.storage.qcow2.durable import sync_file
 from souche.storage.qcow2.hashes import compare_hash, spoil, unbounded
 from souche.storage.qcow2.journal import Journal
 from souche.storage.qcow2.records import OTHER_BYTES
 from souche.storage.qcow2.setting_aside import remove, set_aside
+from souche.synced import sync_file
 
 SHORTEST_BOUND: Final = 3
 NAMED: Final = 10

@@ -33,11 +33,11 @@ from souche.formats.qcow2 import Qcow2Header, read_header
 from souche.formats.qcow2_empty import EmptyImage, empty_image
 from souche.room import full
 from souche.storage.base import DiskKind
-from souche.storage.qcow2.durable import sync_directory, sync_file
 from souche.storage.qcow2.locks import locked
 from souche.storage.qcow2.pointers import Pointers
 from souche.storage.qcow2.records import Record, Records
 from souche.storage.qcow2.scratch import Scratch
+from souche.synced import sync_directory, sync_file
 
 FOLDERS: Final = (
     *("layers", "captures", "volumes", "snapshots", "records"),

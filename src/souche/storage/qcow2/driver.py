@@ -34,12 +34,12 @@ from souche.storage.qcow2.capture import capture
 from souche.storage.qcow2.chains import check
 from souche.storage.qcow2.collect import collect
 from souche.storage.qcow2.directory import LONG_SECONDS, SHORT_SECONDS, Directory, storage_failures
-from souche.storage.qcow2.durable import sync_file
 from souche.storage.qcow2.hashes import at_rate, compare_oldest, record_hashes
 from souche.storage.qcow2.journal import Journal
 from souche.storage.qcow2.stock import stock
 from souche.storage.qcow2.usage import usage
 from souche.storage.qcow2.verify import verify
+from souche.synced import sync_file
 
 MAX_CHAIN: Final = 16
 MAX_OPEN_CHAIN: Final = 32

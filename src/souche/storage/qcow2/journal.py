@@ -32,9 +32,9 @@ from pathlib import Path
 from typing import Final
 
 from souche.storage.qcow2.directory import Directory
-from souche.storage.qcow2.durable import sync_directory
 from souche.storage.qcow2.locks import try_lock, wait_for
 from souche.storage.qcow2.setting_aside import remove, set_aside
+from souche.synced import sync_directory
 
 PREPARED: Final = ".prepared"
 FROZEN: Final = ".frozen"

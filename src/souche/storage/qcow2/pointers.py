@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from souche.storage.qcow2.durable import sync_directory
 from souche.storage.qcow2.setting_aside import remove, set_aside
+from souche.synced import sync_directory
 
 
 class Pointers:

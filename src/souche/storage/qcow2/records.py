@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from souche.storage.qcow2.durable import sync_directory, sync_file
 from souche.storage.qcow2.setting_aside import remove, set_aside
+from souche.synced import sync_directory, sync_file
 
 DRAFT: Final = "."
 MODE: Final = 0o600
