@@ -3,21 +3,23 @@
 Any number of them may run beside the one `souche serve` of a region whose records are in PostgreSQL. It uses the same
 database, and the keys in the home, as the operator's commands do. The server runs the operations; without a server they
 wait, and reads continue. Sweeps that only need records run in the process that has the lock
-(`reconcile/record_sweeps.py`).
+(`reconcile/record_sweeps.py`). It ends when another release upgrades the schema (`db/schema_watch.py`).
 """
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 import structlog
 
 from souche import logs
 from souche.app.region import Region, ShareGate
 from souche.config import BadSetting, Settings
+from souche.db import schema_watch
 from souche.db.examination import examine_records
 from souche.db.store import Store
 from souche.errors import SystemFailure
@@ -38,8 +40,11 @@ from souche.main import (
     tls,
 )
 from souche.main.served_region import served_region
-from souche.reconcile.loop import SweepLoop
+from souche.reconcile.loop import Sweep, SweepLoop
 from souche.reconcile.record_sweeps import record_sweeps
+
+SCHEMA_SECONDS: Final = 1.0
+"""between two looks whether the schema was upgraded"""
 
 log = structlog.get_logger()
 
@@ -70,7 +75,8 @@ def run(settings: Settings) -> None:
         settings = replace(settings, endpoint=http_process.endpoint_of(settings, listening))
         region = replace(region, endpoint=settings.endpoint, api_logs=auditing.reader_of(settings))
         served = tls.open_tls(settings, Home(settings.home))
-        sweeps = SweepLoop(record_sweeps(region), region.store.alone)
+        schema = Sweep("schema", partial(schema_watch.check, region.store, _end_as_upgraded), SCHEMA_SECONDS)
+        sweeps = SweepLoop([*record_sweeps(region), schema], region.store.alone)
         sweeps.start()  # they end with the process
         context = served.tls.context if served else None
         told = metrics.Metrics(metrics_socket, region)
@@ -127,6 +133,13 @@ def _end_as_records_are_replaced() -> None:
     """Its keys and its settings may not be those of the new records."""
     log.critical(
         "the records are being replaced or removed since the database was away, so this process ends"
+    )
+    os._exit(1)
+
+
+def _end_as_upgraded() -> None:
+    log.critical(
+        "another version of Souche has upgraded the records, so this process ends: start that version"
     )
     os._exit(1)
 
