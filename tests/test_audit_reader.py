@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from souche.audit_reader import AuditReader, Found, Place, Wanted
+from souche.audit_reader import AuditPage, AuditReader, Place, Wanted
 
 START = datetime(2026, 11, 24, 10, tzinfo=UTC)
 ALICE, BOB = "100000000001", "100000000002"
@@ -28,12 +28,12 @@ def write(path: Path, *lines: bytes) -> Path:
     return path
 
 
-def find(reader: AuditReader, most: int = 100, start: Place | None = None, **more: Any) -> Found:
+def find(reader: AuditReader, most: int = 100, start: Place | None = None, **more: Any) -> AuditPage:
     wanted = {"account_id": ALICE, "since": LONG_AGO, "matches": lambda _line: True, "most": most}
     return reader.find(Wanted(**{**wanted, **more}), start)
 
 
-def numbers(found: Found) -> list[int]:
+def numbers(found: AuditPage) -> list[int]:
     return [int(str(each["request_id"]).removeprefix("r-")) for each in found.lines]
 
 
@@ -104,7 +104,7 @@ def test_what_is_older_is_not_searched(log: Path, tmp_path: Path) -> None:
     write(tmp_path / "audit.jsonl.1", line(1))
     reader = AuditReader(log, 1, most_bytes=1 << 20, chunk=1000)
     found = find(reader, since=START + timedelta(seconds=150))
-    assert found == Found([], None)
+    assert found == AuditPage([], None)
     assert numbers(find(reader)) == [1]
 
 
@@ -115,8 +115,8 @@ def test_lines_that_were_cut_off_are_passed_over(log: Path) -> None:
 
 def test_a_place_in_a_file_that_is_gone_is_the_end(log: Path) -> None:
     write(log, line(1))
-    assert find(AuditReader(log, 1), start=Place("0" * 16, 10)) == Found([], None)
-    assert find(AuditReader(log.with_name("none"), 1)) == Found([], None)
+    assert find(AuditReader(log, 1), start=Place("0" * 16, 10)) == AuditPage([], None)
+    assert find(AuditReader(log.with_name("none"), 1)) == AuditPage([], None)
 
 
 def test_a_place_within_a_line_shows_nothing_of_it(log: Path) -> None:

@@ -31,7 +31,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Found:
+class AuditPage:
     """Lines, newest first. `following`: where to continue; None: there are no more."""
 
     lines: list[Mapping[str, Any]]
@@ -57,7 +57,7 @@ class AuditReader:
         self._most_bytes = most_bytes
         self._chunk = chunk
 
-    def find(self, wanted: Wanted, start: Place | None = None) -> Found:
+    def find(self, wanted: Wanted, start: Place | None = None) -> AuditPage:
         """Lines that are wanted, from a place on. A place in a file that is gone by now is the end.
 
         Raises:
@@ -98,10 +98,10 @@ class _Search:
     places: list[Place] = field(default_factory=list)
     cut: Place | None = None
 
-    def found(self) -> Found:
+    def found(self) -> AuditPage:
         if len(self.lines) > self.wanted.most:
-            return Found(self.lines[: self.wanted.most], self.places[self.wanted.most - 1])
-        return Found(self.lines, self.cut)
+            return AuditPage(self.lines[: self.wanted.most], self.places[self.wanted.most - 1])
+        return AuditPage(self.lines, self.cut)
 
     def go_on(self, file: BinaryIO, file_id: str, end: int) -> bool:
         """Search a file backwards from `end`. False: that is enough."""

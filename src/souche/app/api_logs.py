@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from souche.app.region import Region
-from souche.audit_reader import Found, Place, Wanted, date_of
+from souche.audit_reader import AuditPage, Place, Wanted, date_of
 from souche.model.accounts import Principal
 from souche.refusals import NoAuditFile
 
@@ -25,7 +25,7 @@ class Calls:
     start: Place | None = None
 
 
-def find(region: Region, who: Principal, wanted: Calls) -> Found:
+def find(region: Region, who: Principal, wanted: Calls) -> AuditPage:
     """The caller's calls, the newest first.
 
     Raises:

@@ -78,13 +78,13 @@ class LazyGroup(Group):
 def lazy_group(commands: Mapping[str, tuple[str, str]], *given: object) -> type[LazyGroup]:
     """A group of commands by their names: where each is (`module:function`), called with `given`, and its help."""
 
-    class Listed(LazyGroup):
+    class Commands(LazyGroup):
         def __init__(self, **attrs: Any) -> None:
             super().__init__(**attrs)
             for name, (place, help_line) in commands.items():
                 self.add_command(LazyCommand(name, help_line, partial(_made_by, place, given)))
 
-    return Listed
+    return Commands
 
 
 def _made_by(place: str, given: tuple[object, ...]) -> Any:

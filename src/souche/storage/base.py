@@ -3,6 +3,9 @@
 For every method: the caller chooses the ids before the work starts. Repeating a complete or partial call succeeds and
 changes nothing more. Deleting something that is gone succeeds.
 
+A layer is an immutable part of a store's medium that several volumes and snapshots may share. A volume's chain is the
+layers that it reads from, with the part that it writes to.
+
 A store is used by one region; several of its processes and threads may call it at the same time.
 """
 
@@ -161,7 +164,7 @@ class VolumeStore(Protocol):
 
         `vm_id` is the VM that the volumes are attached to (None: to none). `live` reaches that VM's guest, and reports
         whether it runs. On failure no snapshot exists and the volumes are unchanged. After Unavailable it is unknown
-        whether the guest writes to new overlays; the store handles both cases.
+        whether the guest writes to the new sources; the store handles both cases.
         """
         ...
 
