@@ -13,12 +13,13 @@ from souche.db import images as image_records
 from souche.db import volumes
 from souche.db.store import Store
 from souche.model.accounts import Principal
-from souche.model.images import BootMode, Image, ImageMapping, VmAttributes
+from souche.model.images import BootMode, Consistency, Image, ImageMapping, VmAttributes
 from souche.model.permissions import Permissions
 from souche.model.query import Query
 from souche.refusals import WrongVolumeState
 from souche.states import ImageState, LinkState, SnapshotState, VmState
 from souche.value_refusals import BadProductCodes
+from tests.support.image_fields import OWN_OF_A_COPY
 from tests.support.region import RecordedWorkflows
 from tests.support.resources import (
     attach,
@@ -165,13 +166,6 @@ def test_a_copy_has_the_same_traits_and_snapshots_of_its_own(
     assert requested(region) == ["copy_image"]
 
 
-OWN_OF_A_COPY = {
-    *("image_id", "account_id", "account_alias", "name", "creation_date", "file_location", "permissions"),
-    *("source_image_id", "source_vm_id", "lineage", "family", "launchable_until"),
-    *("mappings", "state", "state_message", "sealed_location"),
-}
-
-
 def test_a_copy_has_all_that_is_not_its_own(region: Region, alice: Principal, bob: Principal) -> None:
     """A field that images get later is either."""
     mappings = (
@@ -191,9 +185,14 @@ def test_a_copy_has_all_that_is_not_its_own(region: Region, alice: Principal, bo
         secure_boot=True,
         tpm_mandatory=True,
         vm_attributes=VmAttributes(True, "restart", "highest", "uefi"),  # noqa: FBT003
+        root_device_name="/dev/sda",
+        consistency=Consistency("quiesced", one_instant=True),
+        guest_pause_seconds=0.5,
     )
     copy = image_copies.copy(region, alice, Copy(ImageSettings(None), source.image_id, region.name))
     alike = {field.name for field in fields(Image)} - OWN_OF_A_COPY
+    unset = {each.name for each in fields(Image) if getattr(source, each.name) == each.default}
+    assert unset & alike == set(), "the source of this test needs other values than the defaults"
     assert {name: getattr(copy, name) for name in alike} == {name: getattr(source, name) for name in alike}
     assert [replace(each, snapshot_id=None) for each in copy.mappings] == [
         replace(each, snapshot_id=None) for each in mappings

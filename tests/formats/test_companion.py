@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,11 @@ from souche.formats.companion import (
     sign_companion,
     write_companion,
 )
-from souche.model.images import Consistency, ImageMapping, Lineage, VmAttributes
+from souche.formats.manifest import Manifest
+from souche.model.images import Consistency, Image, ImageMapping, Lineage, VmAttributes
 from souche.signing import SigningKey
 from souche.value_refusals import BadManifest, UnknownManifestVersion
+from tests.support.image_fields import OWN_OF_A_COPY
 
 DISK = CompanionDisk("snap-1.qcow2.gz", 1 << 30, "a" * 64, 1234, "b" * 64)
 LINEAGE = Lineage("souche-1", "ami-00000001", "2026-11-24T08:00:00.000Z", source_vm_id="i-00000001")
@@ -38,6 +40,14 @@ FULL = Companion(
     manifest_sha256="c" * 64,
 )
 SIGNED = replace(FULL, signer=Signer("11111111-2222-3333-4444-555555555555", "souche-1", KEY.public))
+
+
+def test_an_export_has_every_field_that_a_copy_has() -> None:
+    always_sda1 = {"root_device_name"}
+    of_image = {field.name for field in fields(Image)} - OWN_OF_A_COPY - always_sda1
+    exported = {field.name for field in (*fields(Companion), *fields(Manifest))}
+    lost = of_image - exported - {"guest_pause_seconds"}  # in microseconds
+    assert lost == set(), "add them to Companion, workflows/export_image.py and app/image_imports.py"
 
 
 @pytest.mark.parametrize("companion", [FULL, Companion((), LINEAGE)])
