@@ -291,6 +291,20 @@ def test_what_has_a_name_is_done_by_one_process_at_a_time(
     other.close()
 
 
+def test_a_name_is_free_again_though_its_release_was_cancelled(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection went back to the pool with the lock, and the sweep was nobody's from then on."""
+    other = PostgreSql(store.engine.url.render_as_string(hide_password=False))
+    cancelled = sa.text("SELECT 1/0 FROM (SELECT :kind AS kind, :name AS name) AS lock")
+    with monkeypatch.context() as patched, store.alone("sweep") as first:
+        patched.setattr(postgresql, "_UNLOCK", cancelled)
+        assert first
+    with other.alone("sweep") as second:
+        assert second
+    other.close()
+
+
 def test_a_page_reads_few_rows_of_all_that_one_may_see(databases: Databases, tmp_path: Path) -> None:
     """Of some 800 own and 60 public images, each scope is read along its index, for as long as the page needs."""
     with closing(Store(databases.migrated(tmp_path / "region"))) as store:

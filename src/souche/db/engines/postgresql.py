@@ -242,14 +242,14 @@ class PostgreSql:
         context another process may then do the same."""
         with self._readers.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             lock = {"kind": NAMED_LOCKS, "name": name}
-            if not connection.execute(_TRY_LOCK, lock).scalar_one():
+            if not _asked(connection, _TRY_LOCK, lock):
                 yield False
                 return
             try:
                 yield True
             finally:
                 with suppress(sa.exc.DBAPIError):  # the lock was lost with its connection
-                    connection.execute(_UNLOCK, lock)
+                    _asked(connection, _UNLOCK, lock)
 
     def announce(self, connection: sa.Connection) -> None:
         """By NOTIFY, which the server sends when the transaction is committed."""
@@ -355,3 +355,13 @@ def _bounded(connection: sa.PoolProxiedConnection, most_seconds: float | None) -
 
 def _take_the_writers_lock(connection: sa.Connection) -> None:
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
+
+
+def _asked(connection: sa.Connection, statement: sa.TextClause, lock: dict[str, object]) -> bool:
+    """The answer to a statement about a session's lock. Without an answer the connection is closed: it may have the
+    lock, and would keep it in the pool."""
+    try:
+        return bool(connection.execute(statement, lock).scalar_one())
+    except sa.exc.DBAPIError:
+        connection.invalidate()
+        raise
