@@ -16,7 +16,6 @@ import structlog
 
 from souche.db.store import Store
 from souche.reconcile import disk_pages, leftovers
-from souche.reconcile.disk_pages import Pace
 from souche.reconcile.each import each
 from souche.storage.base import DiskKind, Trashed, VolumeStore
 from souche.workflows.parts import Parts
@@ -58,7 +57,6 @@ class Hold:
         self._unrecorded = leftovers.unrecorded_disks(parts.store, parts.volumes).all()
         self._missing = Missing(0, frozenset())
         self._tell()
-        self._is_complete(parts, disk_pages.without_rest)
 
     @property
     def disks(self) -> frozenset[str]:
@@ -76,7 +74,7 @@ class Hold:
     def collect(self, parts: Parts) -> None:
         """Free unused layers, and shorten chains. A link that is lost after its page was compared, while others are
         compared or layers are freed, is noticed in the next round only."""
-        removing = self._is_complete(parts, disk_pages.with_rest) and not self.stands(parts)
+        removing = self._is_complete(parts) and not self.stands(parts)
         parts.volumes.collect(removing=removing)
 
     def stands(self, parts: Parts) -> bool:
@@ -95,9 +93,9 @@ class Hold:
         if self._unrecorded:
             log.warning("disks without a record", **_named(self._unrecorded), remedy=HELD_REMEDY)
 
-    def _is_complete(self, parts: Parts, pace: Pace) -> bool:
+    def _is_complete(self, parts: Parts) -> bool:
         """Whether every record has its disk. Missing disks are logged when there are others than before."""
-        found = Missing.of(disk_pages.missing(parts.store, parts.volumes, pace))
+        found = Missing.of(disk_pages.missing(parts.store, parts.volumes, disk_pages.with_rest))
         if found.count > self._missing.count or found.first - self._missing.first:
             shown = {"count": found.count, "ids": sorted(found.first)[:NAMED]}
             log.warning("records without their disk", **shown, remedy=MISSING_REMEDY)

@@ -39,7 +39,9 @@ class Pointers:
     def has(self, resource_id: str) -> bool:
         """Whether `get` would find a layer. Raises as it does."""
         try:
-            return stat.S_ISLNK((self._root / resource_id).lstat().st_mode)
+            return stat.S_ISLNK(
+                os.lstat(f"{self._root}/{resource_id}").st_mode
+            )  # pathlib takes twice as long
         except FileNotFoundError:
             return False
 
