@@ -129,7 +129,8 @@ def _print_rate(name: str, runs: list[Load], *, bare: float) -> None:
 
 def _measure_filters(target: Target, caller: Caller, home: Home) -> None:
     print(
-        f"filters, pages of {ROWS}, varied:          rows    p50 ms    p99 ms    CPU ms    p99 beside commits"
+        f"filters, pages of {ROWS}, varied:          rows    p50 ms    p99 ms   longest    CPU ms"
+        "    p99 and longest beside commits"
     )
     for name, filters in _filters(home, caller).items():
         run = _ask(target, caller, filters)
@@ -139,8 +140,10 @@ def _measure_filters(target: Target, caller: Caller, home: Home) -> None:
         times = (
             run.milliseconds(50),
             run.milliseconds(99),
+            max(run.latencies) * 1000,
             run.cpu_microseconds / 1000,
             beside.milliseconds(99),
+            max(beside.latencies) * 1000,
         )
         print(f"  {name:38} {rows:6}", *(f"{each:9.2f}" for each in times))
 
