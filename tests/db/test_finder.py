@@ -147,9 +147,9 @@ def test_long_statements_do_not_stay_beside_one_another(
     """256 statements of 1,024 parameters took 98 MB."""
     made: list[int] = []
 
-    def counted(*arguments: Any) -> Any:
+    def counted(*arguments: Any, **named: Any) -> Any:
         made.append(len(arguments[2].conditions[0].values))
-        return engine.compiled(*arguments)
+        return engine.compiled(*arguments, **named)
 
     monkeypatch.setattr(finders, "compiled", counted)
     finder = Finder(SELECT, FIELDS, ORDER, SCOPES)

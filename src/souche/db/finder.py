@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 import sqlalchemy as sa
 
+from souche.db.engines import elements
 from souche.db.query import (
     AnyRow,
     AnySelect,
@@ -116,9 +118,13 @@ class Finder:
         shape = (*kinds, *chosen, *rare, *parameters, most_rows(query))
         found = self._prepared.get(shape)
         if found is None:
-            found = Prepared(compiled(self._select, self._fields, query, self._order, self._scopes, rare))
+            found = Prepared(partial(self._compiled, query, rare))
             self._keep(shape, found, len(parameters))
         return found
+
+    def _compiled(self, query: Query, rare: Sequence[bool | None], dialect: sa.Dialect) -> AnySelect:
+        merging = elements.merges(dialect)
+        return compiled(self._select, self._fields, query, self._order, self._scopes, rare, merging=merging)
 
     def _keep(self, shape: object, statement: Prepared, parameters: int) -> None:
         if parameters > MOST_PARAMETERS:

@@ -70,6 +70,8 @@ class SharedFinder:
 
 def _with_ids(transaction: Reader | sa.Connection, query: Query) -> Query:
     """The query with the accounts' ids in place of their aliases."""
+    if all(each.field != ALIAS for each in query.conditions):
+        return query
     conditions = [_by_id(transaction, each) if each.field == ALIAS else each for each in query.conditions]
     return replace(query, conditions=tuple(conditions))
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections import namedtuple
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
@@ -24,17 +24,19 @@ class Prepared:
     """A statement that is compiled once, and then goes to the driver as it is.
 
     Its parameters are named. One that expands (IN) has as many values as it was made with, named `NAME_1` and
-    so on.
+    so on. A statement that differs by dialect is given as a function of it.
     """
 
-    def __init__(self, statement: sa.Select[Any]) -> None:
+    def __init__(self, statement: "sa.Select[Any] | Callable[[sa.Dialect], sa.Select[Any]]") -> None:
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
 
     def on(self, dialect: sa.Dialect) -> "_Compiled":
         """Its text in the dialect of a database."""
         if dialect.name not in self._compiled:
-            self._compiled[dialect.name] = _Compiled(self._statement, dialect)
+            given = self._statement
+            statement = given if isinstance(given, sa.Select) else given(dialect)
+            self._compiled[dialect.name] = _Compiled(statement, dialect)
         return self._compiled[dialect.name]
 
 

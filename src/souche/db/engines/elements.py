@@ -11,8 +11,16 @@ from sqlalchemy.sql.functions import FunctionElement
 PATTERNS: Final[dict[str, Callable[[str], str]]] = {}
 """converts text in which `*` stands for any run of characters to a pattern of the dialect"""
 
+MERGING: Final[set[str]] = set()
+"""dialects whose database merges the parts of an ordered UNION row by row, and stops at the limit of the whole"""
+
 PLAN_EACH: Final = sa.text("/* plan each */")
 """a prefix of statements whose plan depends on the values of their parameters, so that no plan is kept for them"""
+
+
+def merges(dialect: sa.Dialect) -> bool:
+    """Whether the dialect is in `MERGING`."""
+    return dialect.name in MERGING
 
 
 class Pattern(sa.types.TypeDecorator[str]):

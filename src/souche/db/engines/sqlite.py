@@ -14,6 +14,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 
 from souche.db.engines import sqlite_load
 from souche.db.engines.elements import (
+    MERGING,
     PATTERNS,
     CreateTrigger,
     DatabaseClock,
@@ -225,6 +226,9 @@ def _glob(pattern: str) -> str:
 
 
 PATTERNS[NAME] = _glob
+MERGING.add(
+    NAME
+)  # https://www.sqlite.org/lang_select.html: "co-routines" of EXPLAIN QUERY PLAN, if no part has a limit
 compiles(Matches, NAME)(spelled("{0} GLOB {1}"))  # LIKE ignores case
 
 # Without statistics, SQLite assumes that every index is selective
