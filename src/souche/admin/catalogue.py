@@ -1,36 +1,13 @@
 """Finds actions by their names."""
 
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 from souche.admin.action import Action
 
-MODULES: Final = frozenset(
-    (
-        "access_keys",
-        "account_deletion",
-        "accounts",
-        "backups",
-        "buckets",
-        "consoles",
-        "exports",
-        "image_aliases",
-        "image_lives",
-        "image_origins",
-        "image_reports",
-        "images",
-        "inventory",
-        "keypairs",
-        "marketplace",
-        "notices",
-        "publications",
-        "quotas",
-        "status",
-        "trash",
-        "uses",
-    )
-)
-"""the modules of this package with actions"""
+MODULES: Final = frozenset(file.stem for file in Path(__file__).parent.glob("[a-z]*.py"))
+"""the modules of this package, most of which have actions"""
 
 
 def find(name: str) -> Action[..., Any] | None:
