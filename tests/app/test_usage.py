@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from souche.app import usage
 from souche.app.region import Region
+from souche.db.usage import owners
 from souche.model.accounts import Principal
 from souche.model.usage import Counts
 from souche.refusals import NoSuchAccount
@@ -77,3 +80,19 @@ def test_bytes_are_shared_with_other_accounts_and_with_the_trash(
     found = {each.account: (each.own_bytes, each.shared_bytes) for each in usage.every(region, stock)}
     assert found["alice"] == (11, 1100)
     assert found["bob"] == (0, 100)
+
+
+def test_owners_are_read_some_at_a_time(region: Region, alice: Principal) -> None:
+    """Two million rows at once would hold up every request of the server that runs the command."""
+    snapshot = resources.make_snapshot(region, alice)
+    disk_ids = [*(f"snap-{number:08x}" for number in range(2500)), snapshot.snapshot_id]
+    sizes: list[int] = []
+
+    def note(_connection: object, _cursor: object, _text: str, parameters: Any, *_: object) -> None:
+        sizes.append(len(parameters))
+
+    with region.store.read() as connection:
+        sa.event.listen(connection, "before_cursor_execute", note)
+        found = owners(connection, disk_ids)
+    assert found == {snapshot.snapshot_id: alice.account_id}
+    assert max(sizes) == 1000

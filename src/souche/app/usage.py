@@ -21,8 +21,9 @@ def every(region: Region, stock: StoreFigures, account: str | None = None) -> li
         NoSuchAccount.
     """
     wanted = accounts.every(region) if account is None else [accounts.known(region, account)]
+    disk_ids = frozenset[str]().union(*stock.shares)
     with region.store.read() as connection:
-        counts, owners = usage.counts(connection), usage.owners(connection)
+        counts, owners = usage.counts(connection), usage.owners(connection, disk_ids)
     own, shared = _bytes_of(stock, owners)
     return [
         Usage(

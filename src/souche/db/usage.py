@@ -1,10 +1,12 @@
 """Counts of each account's resources."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from souche.db.query import batches
 from souche.db.schema import export_tasks, images, snapshots, vms, volumes
 from souche.model.usage import Counts
 from souche.states import ExportState, VmState
@@ -36,10 +38,7 @@ _COUNTED: Final = (
         export_bytes=_sum(export_tasks.c.done_bytes),
     ),
 )
-_OWNERS: Final = sa.union_all(
-    sa.select(volumes.c.volume_id, volumes.c.account_id),
-    sa.select(snapshots.c.snapshot_id, snapshots.c.account_id),
-)
+_OWNED: Final = ((volumes, volumes.c.volume_id), (snapshots, snapshots.c.snapshot_id))
 
 
 def counts(connection: sa.Connection) -> dict[str, Counts]:
@@ -52,6 +51,12 @@ def counts(connection: sa.Connection) -> dict[str, Counts]:
     return {account_id: Counts(**numbers) for account_id, numbers in found.items()}
 
 
-def owners(connection: sa.Connection) -> dict[str, str]:
-    """The account of each volume and each snapshot, by their ids."""
-    return dict(connection.execute(_OWNERS).all())
+def owners(connection: sa.Connection, disk_ids: Collection[str]) -> dict[str, str]:
+    """The accounts of volumes and snapshots, by their ids, of which some may have no record. Sends statements for some
+    ids at a time, so that other threads run between them."""
+    found: dict[str, str] = {}
+    for batch in batches(disk_ids):
+        for table, key in _OWNED:
+            rows = connection.execute(sa.select(key, table.c.account_id).where(key.in_(batch)))
+            found.update({disk_id: account_id for disk_id, account_id in rows})  # noqa: C416  (rows are no tuples)
+    return found
