@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from tools import bench_reads_data
 
 from souche.db import images
-from souche.db.engines import postgresql, unused
+from souche.db.engines import postgresql, postgresql_connections, unused
 from souche.db.engines.postgresql import (
     PostgreSql,
 )
@@ -195,8 +195,8 @@ def test_a_host_that_falls_silent_is_given_up_before_a_writer_would_be(databases
                         near.getsockopt(socket.IPPROTO_TCP, option) for option in options
                     )
                     assert near.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-            assert idle + interval * count < postgresql.LOCK_SECONDS
-            assert 0 < unsent_ms / 1000 < postgresql.LOCK_SECONDS
+            assert idle + interval * count < postgresql_connections.LOCK_SECONDS
+            assert 0 < unsent_ms / 1000 < postgresql_connections.LOCK_SECONDS
         database.close()
 
 

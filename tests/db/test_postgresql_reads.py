@@ -1,15 +1,19 @@
 """What a read costs on PostgreSQL."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from souche.db import images
+from souche.db.engines.postgresql import PostgreSql
 from souche.db.store import Store
+from souche.errors import OutOfTime, RecordsUnavailable
 from souche.model.query import Condition, Query
 from tests.support.databases import Databases, using
 
+NOBODY = "postgresql://postgres@127.0.0.1:1/none"
 CUSTOM_PLANS = 5
 """that PostgreSQL makes before it considers a generic one (https://www.postgresql.org/docs/current/sql-prepare.html)"""
 
@@ -55,3 +59,32 @@ def test_a_filter_is_planned_by_its_values(store: Store) -> None:
     read_pages(store, Condition("product_code", ["0009"]))
     (counting,) = prepared(store)
     assert counting.startswith("SELECT count(*)")
+
+
+def test_the_event_loop_is_told_that_the_server_is_away() -> None:
+    database = PostgreSql(NOBODY)
+    for _ in range(2):
+        with pytest.raises(RecordsUnavailable):
+            asyncio.run(database.next_mark())
+    database.close()
+
+
+def test_the_event_loop_writes_nothing(store: Store) -> None:
+    """Its turn may be far off."""
+
+    def write() -> None:
+        with store.begin():
+            pass
+
+    with pytest.raises(OutOfTime):
+        asyncio.run(store.on_event_loop(write))
+    write()
+
+
+def test_marks_of_threads_and_of_the_event_loop_are_the_same(store: Store) -> None:
+    asyncio.run(store.next_mark())
+    mark = store.change_mark()
+    assert asyncio.run(store.next_mark()) == mark == store.change_mark()
+    with store.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE facts (fact TEXT)")
+    assert asyncio.run(store.next_mark()) == store.change_mark() != mark

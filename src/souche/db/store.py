@@ -4,7 +4,10 @@ import threading
 from collections import namedtuple
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Any, Final
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -12,12 +15,16 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from souche.cache import CommitCache
 from souche.db import inspection, revisions
 from souche.db.engines.base import Database
+from souche.db.shared_results import SharedResults
 from souche.db.transactions import Transaction
 from souche.db.writers import Writers
+from souche.errors import OutOfTime
 from souche.room import told_full
 
 MOST_WAITING_SECONDS: Final = 30.0
 """longest wait of a transaction for its turn to write"""
+
+Answer = TypeVar("Answer")
 
 
 class Prepared:
@@ -128,11 +135,15 @@ class Reader:
         return cursor
 
 
-class _KeptMark(threading.local):
-    """Per thread: whether it reads the change mark only once, and the mark that it got."""
+@dataclass
+class _KeptMark:
+    """The change mark of a store that the running function keeps. None: it was not read yet, or the function wrote."""
 
-    is_kept = False
-    mark: Hashable = None
+    store: "Store"
+    mark: Hashable
+
+
+_kept: Final[ContextVar[_KeptMark | None]] = ContextVar("kept mark", default=None)
 
 
 class Store:
@@ -145,7 +156,7 @@ class Store:
         self.writers = Writers(MOST_WAITING_SECONDS)
         self._marking = threading.Lock()
         self._closings = 0
-        self._kept = _KeptMark()
+        self._marks = SharedResults(self._next_mark)
 
     @property
     def engine(self) -> sa.Engine:
@@ -182,9 +193,11 @@ class Store:
         waits for its turn (`db/writers`): among requests, in which accounts take turns, or among the work of workflows.
 
         Raises:
-            WritersBusy: the turn did not come. OutOfSpace: the medium of the database is full. Raced,
-            RecordsUnavailable: as the database reports; after the latter it may have been committed.
+            OutOfTime: on the event loop. WritersBusy: the turn did not come. OutOfSpace: the medium of the database is
+            full. Raced, RecordsUnavailable: as the database reports; after the latter it may have been committed.
         """
+        if self.database.is_on_event_loop():
+            raise OutOfTime(seconds=0)
         turn = self.writers.turn(request=request, account_id=account_id)
         try:
             with self._explained(), turn, self.database.begin() as connection:
@@ -192,7 +205,8 @@ class Store:
                 if dry_run:
                     connection.rollback()
         finally:
-            self._kept.mark = None
+            if kept := self._kept():
+                kept.mark = None
 
     def ping(self) -> None:
         """Check that the database answers.
@@ -221,11 +235,37 @@ class Store:
 
     def change_mark(self) -> Hashable:
         """Two equal marks: nothing was committed in between, by any process. Threads may call this."""
-        if not self._kept.is_kept:
+        kept = self._kept()
+        if kept is None:
             return self._ask_for_mark()
-        if self._kept.mark is None:
-            self._kept.mark = self._ask_for_mark()
-        return self._kept.mark
+        if kept.mark is None:
+            kept.mark = self._ask_for_mark()
+        return kept.mark
+
+    async def next_mark(self) -> Hashable:
+        """As `change_mark`, on the event loop. One query serves all who wait for it.
+
+        Raises:
+            RecordsUnavailable: the database does not answer.
+        """
+        return await self._marks.next()
+
+    async def on_event_loop(self, work: Callable[[], Answer]) -> Answer:
+        """Run a function on the event loop, which does other things while the function reads. It has to keep a mark.
+
+        Raises:
+            OutOfTime: a statement took too long, or the function writes: run it in a thread.
+        """
+        return await self.database.on_event_loop(work)
+
+    def with_mark(self, mark: Hashable, work: Callable[[], Answer]) -> Answer:
+        """Run a function that keeps a mark."""
+        with self.one_mark(mark):
+            return work()
+
+    def with_this_mark(self, work: Callable[[], Answer]) -> Callable[[], Answer]:
+        """A function that runs another one later, with the mark of now."""
+        return partial(self.with_mark, self.change_mark(), work)
 
     def history(self) -> Hashable:
         """Another value: the records may be an older copy of those seen before.
@@ -237,18 +277,30 @@ class Store:
             return self.database.history()
 
     @contextmanager
-    def one_mark(self) -> Iterator[None]:
-        """Within the context, this thread reads the change mark only once, unless it writes: a request needs only the
-        commits before its first look-up. Reading the mark takes a round trip to the server."""
-        self._kept.is_kept, self._kept.mark = True, None
+    def one_mark(self, mark: Hashable = None) -> Iterator[None]:
+        """Within the context, the change mark is `mark`, or is read only once, until this function writes: a request
+        needs only the commits before its first look-up. Reading the mark takes a round trip to the server."""
+        if mark is None and self._kept():
+            yield
+            return
+        token = _kept.set(_KeptMark(self, mark))
         try:
             yield
         finally:
-            self._kept.is_kept, self._kept.mark = False, None
+            _kept.reset(token)
+
+    def _kept(self) -> _KeptMark | None:
+        kept = _kept.get()
+        return kept if kept and kept.store is self else None
 
     def _ask_for_mark(self) -> Hashable:
+        assert not self.database.is_on_event_loop(), "the event loop would wait for the lock"
         with self._marking:
             return self._closings, self.database.change_mark()
+
+    async def _next_mark(self) -> Hashable:
+        closings = self._closings
+        return closings, await self.database.next_mark()
 
     @contextmanager
     def alone(self, name: str) -> Iterator[bool]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 
 from souche.errors import SystemFailure
+
+Answer = TypeVar("Answer")
 
 
 class Loader(Protocol):
@@ -32,7 +34,8 @@ class Database(Protocol):
     """opens connections whose transactions write, like those of `begin`"""
 
     is_local: bool
-    """Whether a short read takes microseconds, without a server in between. Only then may the event loop read."""
+    """Whether a short read takes microseconds, without a server in between. Then the event loop may read directly;
+    otherwise only by `on_event_loop`."""
 
     is_shared: bool
     """Whether processes without the lock on this home may work on the records. If so, workers write heartbeats
@@ -58,6 +61,23 @@ class Database(Protocol):
 
     def change_mark(self) -> Hashable:
         """Two equal marks: nothing was committed in between, by any process. One thread at a time."""
+        ...
+
+    async def next_mark(self) -> Hashable:
+        """As `change_mark`, on the event loop, which does other things meanwhile. One at a time."""
+        ...
+
+    async def on_event_loop(self, work: Callable[[], Answer]) -> Answer:
+        """Run a function on the event loop, which does other things while the function reads. It must not write, ask
+        for a mark, or wait in any other way.
+
+        Raises:
+            RecordsUnavailable: the database takes no connection.
+        """
+        ...
+
+    def is_on_event_loop(self) -> bool:
+        """Whether the caller must not wait, because `on_event_loop` runs it."""
         ...
 
     def history(self) -> Hashable:

@@ -6,22 +6,31 @@ and no transaction rolled back. Without the lock 135 of 150 rounds broke a rule,
 of all writers.
 """
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from typing import Any, Final, Self
+from typing import Any, Final, TypeVar
 
 import psycopg
 import sqlalchemy as sa
 
-from souche.db.engines import postgresql_failures, postgresql_history, postgresql_load, unused
-from souche.db.engines.elements import PLAN_EACH
+from souche.db.engines import postgresql_failures, postgresql_history, postgresql_load
+from souche.db.engines.greenlets import Greenlets, is_in_greenlet
 from souche.db.engines.postgresql_checks import BYTEWISE, RIGHTS_MISSING
+from souche.db.engines.postgresql_connections import (
+    LOCK_SECONDS,
+    Connection,
+    engine,
+)
 from souche.db.engines.postgresql_elements import NAME
 from souche.db.engines.postgresql_history import History
+from souche.db.engines.postgresql_marks import Openings, Watcher
 from souche.db.engines.postgresql_processes import WRITERS_LOCK, Processes
 from souche.errors import OutOfTime, RecordsUnavailable, SystemFailure
+
+Answer = TypeVar("Answer")
 
 OLDEST_VERSION: Final = 14
 MOST_CLOCK_SECONDS: Final = 1.0
@@ -29,38 +38,9 @@ MOST_CLOCK_SECONDS: Final = 1.0
 NAMED_LOCKS: Final = 0x50_75_63
 """the first of two numbers of named locks; the second is derived from the name"""
 CHANNEL: Final = "souche_operations"
+STATEMENT_SECONDS: Final = 0.1
+"""limit of a statement of the event loop: a slower read holds a connection for too long, and runs in a thread"""
 LISTEN_SECONDS: Final = 1.0  # between two checks whether the listening thread should end or reconnect
-LOCK_SECONDS: Final = 30
-IDLE_SECONDS: Final = 10
-CONNECT_SECONDS: Final = 10
-# Give up a silent host sooner than a waiting writer (LOCK_SECONDS). Keepalives detect it while we wait for an answer,
-# tcp_user_timeout (in milliseconds) while sent data is unacknowledged:
-# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
-SILENCE: Final = {
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,
-}
-CONNECTIONS_KEPT: Final = 8  # for writers, and as many for readers
-UNLIMITED: Final = -1  # the number of threads limits the connections in use
-
-# The server ends an idle transaction, because it holds the lock. It also ends the session of a silent host and frees
-# its locks: by default, its keepalives begin after two hours. Committed data is on the medium. Time limits that the
-# server or the role sets for other programs do not apply: migrations take long, and sessions wait for notifications.
-# (`transaction_timeout` is known from version 17 on.)
-SESSION: Final = f"""
-    SET lock_timeout = '{LOCK_SECONDS}s';
-    SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s';
-    SET tcp_keepalives_idle = {SILENCE["keepalives_idle"]};
-    SET tcp_keepalives_interval = {SILENCE["keepalives_interval"]};
-    SET tcp_keepalives_count = {SILENCE["keepalives_count"]};
-    SET tcp_user_timeout = {SILENCE["tcp_user_timeout"]};
-    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
-    SELECT set_config(name, '0', false) FROM pg_settings
-    WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_session_timeout')
-"""  # noqa: S608  constants
-
 _TRY_LOCK: Final = sa.text("SELECT pg_try_advisory_lock(:kind, hashtext(:name))")
 _UNLOCK: Final = sa.text("SELECT pg_advisory_unlock(:kind, hashtext(:name))")
 
@@ -110,13 +90,19 @@ class PostgreSql:
     def __init__(self, url: str) -> None:
         parsed = sa.make_url(url).set(drivername=f"{NAME}+psycopg")
         self.shown = parsed.set(drivername=NAME, query={}).render_as_string(hide_password=True)
-        self.engine = _engine(parsed, "READ COMMITTED")
+        self.engine = engine(parsed, "READ COMMITTED")
         sa.event.listen(self.engine, "begin", _take_the_writers_lock)
         # After a rollback psycopg prepares its statements again, and the server plans them again.
-        self._readers = _engine(parsed, "REPEATABLE READ", pool_reset_on_return="commit")
+        self._readers = engine(parsed, "REPEATABLE READ", pool_reset_on_return="commit")
+        self._readers_on_loop = engine(parsed, "REPEATABLE READ", pool_reset_on_return="commit")
         sa.event.listen(self._readers, "connect", _only_read)
-        self._watcher: psycopg.Connection[Any] | None = None
-        self._watchers = 0
+        sa.event.listen(self._readers_on_loop, "connect", _only_read)
+        sa.event.listen(self._readers_on_loop, "connect", _limit_statements)
+        self._is_met = False
+        self._greenlets = Greenlets()
+        openings = Openings()
+        self._watcher = Watcher(self._own_connection, openings)
+        self._watcher_on_loop = Watcher(self._own_connection, openings)
         self._history = History()
         self._processes = Processes(self._own_connection, self.shown)
 
@@ -173,44 +159,56 @@ class PostgreSql:
     @contextmanager
     def read(self, most_seconds: float | None = None) -> Iterator[sa.Connection]:
         """REPEATABLE READ, READ ONLY: one state from the first statement on. The server checks the time limit of each
-        statement."""
-        with self._readers.begin() as connection, _bounded(connection.connection, most_seconds):
-            yield connection
+        statement; on the event loop it is always STATEMENT_SECONDS."""
+        if is_in_greenlet():
+            with _in_time(STATEMENT_SECONDS), self._readers_on_loop.begin() as connection:
+                yield connection
+        else:
+            with self._readers.begin() as connection, _bounded(connection.connection, most_seconds):
+                yield connection
 
     @contextmanager
     def bounded_read(self, most_seconds: float | None) -> Iterator[sa.PoolProxiedConnection]:
         """As `read`."""
-        with closing(self._readers.raw_connection()) as connection, _bounded(connection, most_seconds):
-            yield connection
+        if is_in_greenlet():
+            with _in_time(STATEMENT_SECONDS), closing(self._readers_on_loop.raw_connection()) as connection:
+                yield connection
+        else:
+            with closing(self._readers.raw_connection()) as connection, _bounded(connection, most_seconds):
+                yield connection
+
+    async def on_event_loop(self, work: Callable[[], Answer]) -> Answer:
+        """In a greenlet (`greenlets.py`)."""
+        if not self._is_met:
+            await asyncio.to_thread(self._meet)
+            self._is_met = True
+        return await self._greenlets.run(work)
+
+    def _meet(self) -> None:
+        """Connect once: SQLAlchemy then asks the server for its version, under a lock that would block the loop."""
+        try:
+            for each in (self.engine, self._readers_on_loop):
+                each.connect().close()
+        except sa.exc.DBAPIError as error:
+            raise self.failure(error) or error from error
+
+    def is_on_event_loop(self) -> bool:
+        """Whether `on_event_loop` runs the calling function."""
+        return is_in_greenlet()
 
     def change_mark(self) -> Hashable:
-        """The transactions that a snapshot sees, which another one's commit changes, and the number of the connection.
-        41 us measured. After a crash the server gives ids of uncommitted transactions again; after a failover or a
-        restore, also those of lost commits. All end the connection."""
+        """By the transactions that a snapshot sees (`postgresql_marks.py`)."""
+        return self._mark(self._watcher)
+
+    async def next_mark(self) -> Hashable:
+        """As `change_mark`."""
+        return await self.on_event_loop(lambda: self._mark(self._watcher_on_loop))
+
+    def _mark(self, watcher: Watcher) -> Hashable:
         try:
-            return self._snapshot()
-        except psycopg.OperationalError:  # the server has restarted
-            self._stop_watching()
-        except sa.exc.DBAPIError as error:  # it takes no connection
-            raise self.failure(error) or error from error
-        try:
-            return self._snapshot()
+            return watcher.mark()
         except (psycopg.Error, sa.exc.DBAPIError) as error:
-            self._stop_watching()
             raise self.failure(error) or error from error
-
-    def _snapshot(self) -> tuple[int, str]:
-        if self._watcher is None:
-            self._watcher = self._own_connection()
-            self._watchers += 1
-        row = self._watcher.execute("SELECT pg_current_snapshot()::text").fetchone()
-        assert row is not None, "SELECT without FROM gives one row"
-        return self._watchers, str(row[0])
-
-    def _stop_watching(self) -> None:
-        if self._watcher is not None:
-            self._watcher.close()
-        self._watcher = None
 
     def history(self) -> Hashable:
         """By the log's timeline and length (`postgresql_history.py`)."""
@@ -298,40 +296,11 @@ class PostgreSql:
 
     def close(self) -> None:
         """Close every connection."""
-        self._stop_watching()
+        self._watcher.close()
+        self._watcher_on_loop.close()
         self._readers.dispose()
+        self._readers_on_loop.dispose()
         self.engine.dispose()
-
-
-class _Cursor(psycopg.Cursor[Any]):
-    """Prepares statements that were executed some times, but not those that are planned for each execution. For them
-    the server would soon keep one plan for all values: for rare product codes it took 200 times as long."""
-
-    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
-        if isinstance(query, str) and PLAN_EACH.text in query:
-            options["prepare"] = False
-        return super().execute(query, params, **options)
-
-
-def _engine(url: sa.URL, isolation_level: Any, **options: Any) -> sa.Engine:
-    engine = sa.create_engine(
-        url,
-        connect_args={"connect_timeout": CONNECT_SECONDS, "cursor_factory": _Cursor, **SILENCE},
-        isolation_level=isolation_level,
-        pool_size=CONNECTIONS_KEPT,
-        max_overflow=UNLIMITED,
-        hide_parameters=True,
-        **options,
-    )
-    engine.dialect.use_insertmanyvalues_wo_returning = True  # one INSERT for many rows, not one for each
-    sa.event.listen(engine, "connect", _set_up)
-    unused.check(engine)  # a restart of the server fails no request
-    return engine
-
-
-def _set_up(connection: psycopg.Connection[Any], _record: object) -> None:
-    connection.execute(SESSION)
-    connection.commit()
 
 
 def _only_read(connection: psycopg.Connection[Any], _record: object) -> None:
@@ -339,16 +308,27 @@ def _only_read(connection: psycopg.Connection[Any], _record: object) -> None:
     connection.read_only = True
 
 
+def _limit_statements(connection: Connection, _record: object) -> None:
+    connection.execute(f"SET statement_timeout = {int(STATEMENT_SECONDS * 1000)}".encode())
+    connection.commit()
+
+
 @contextmanager
 def _bounded(connection: sa.PoolProxiedConnection, most_seconds: float | None) -> Iterator[None]:
-    if most_seconds is not None:
-        most_ms = max(int(most_seconds * 1000), 1)
-        connection.cursor().execute(f"SET LOCAL statement_timeout = {most_ms}")
+    if most_seconds is None:
+        yield
+        return
+    connection.cursor().execute(f"SET LOCAL statement_timeout = {max(int(most_seconds * 1000), 1)}")
+    with _in_time(most_seconds):
+        yield
+
+
+@contextmanager
+def _in_time(most_seconds: float) -> Iterator[None]:
     try:
         yield
     except (psycopg.errors.QueryCanceled, sa.exc.OperationalError) as error:
-        is_over = isinstance(getattr(error, "orig", error), psycopg.errors.QueryCanceled)
-        if most_seconds is None or not is_over:
+        if not isinstance(getattr(error, "orig", error), psycopg.errors.QueryCanceled):
             raise
         raise OutOfTime(seconds=most_seconds) from error
 

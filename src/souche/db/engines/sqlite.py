@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -31,6 +31,8 @@ from souche.db.engines.elements import (
 from souche.errors import OutOfTime, SystemFailure, WritersBusy
 
 NAME: Final = "sqlite"
+
+Answer = TypeVar("Answer")
 
 BUSY_TIMEOUT_MS: Final = 30_000
 CONNECTIONS_KEPT: Final = 8  # kept open while unused
@@ -91,6 +93,18 @@ class Sqlite:
             self._watcher = connection.dbapi_connection
         mark: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
         return mark
+
+    async def next_mark(self) -> Hashable:
+        """As `change_mark`."""
+        return self.change_mark()
+
+    async def on_event_loop(self, work: Callable[[], Answer]) -> Answer:
+        """A read takes microseconds, or has a time limit."""
+        return work()
+
+    def is_on_event_loop(self) -> bool:
+        """Never: writers do not run there."""
+        return False
 
     def history(self) -> Hashable:
         """Always the same: nobody exchanges the file of a running process."""
