@@ -42,7 +42,7 @@ async def soon(answer: Awaitable[object]) -> object:
 
 def test_an_account_whose_requests_all_wait_leaves_threads_to_the_others(gate: threading.Event) -> None:
     async def main() -> None:
-        turns = Turns("test", FEW)
+        turns = Turns.of_threads("test", FEW)
         slow = Slow(turns, gate)
         asked = slow.ask(6)
         assert await soon(turns.run("other", lambda: "answer")) == "answer"
@@ -57,7 +57,7 @@ def test_the_next_thread_goes_to_the_account_that_holds_the_fewest(gate: threadi
     order: list[str] = []
 
     async def main() -> None:
-        turns = Turns("test", Bounds(threads=1, most_each=1, most_waiting=10, most_seconds=10))
+        turns = Turns.of_threads("test", Bounds(threads=1, most_each=1, most_waiting=10, most_seconds=10))
         held = Slow(turns, gate).ask(1)
         await asyncio.sleep(0)
         asked = [asyncio.ensure_future(turns.run(name, partial(order.append, name))) for name in "aaabc"]
@@ -71,7 +71,7 @@ def test_the_next_thread_goes_to_the_account_that_holds_the_fewest(gate: threadi
 
 def test_what_an_account_asks_beyond_its_bound_is_refused_at_once(gate: threading.Event) -> None:
     async def main() -> None:
-        turns = Turns("test", FEW)
+        turns = Turns.of_threads("test", FEW)
         asked = Slow(turns, gate).ask(FEW.most_each + FEW.most_waiting)
         await asyncio.sleep(0)
         with pytest.raises(TooManyRequests):
@@ -85,7 +85,7 @@ def test_what_an_account_asks_beyond_its_bound_is_refused_at_once(gate: threadin
 
 def test_a_request_does_not_wait_for_ever_and_its_turn_is_not_lost(gate: threading.Event) -> None:
     async def main() -> None:
-        turns = Turns("test", Bounds(threads=1, most_each=1, most_waiting=10, most_seconds=0.05))
+        turns = Turns.of_threads("test", Bounds(threads=1, most_each=1, most_waiting=10, most_seconds=0.05))
         asked = Slow(turns, gate).ask(1)
         await asyncio.sleep(0)
         with pytest.raises(TooManyRequests):
@@ -102,7 +102,7 @@ def test_a_request_that_is_given_up_leaves_its_turn_to_the_next(
     gate: threading.Event, *, begun: bool
 ) -> None:
     async def main() -> None:
-        turns = Turns("test", Bounds(threads=1, most_each=1, most_waiting=10, most_seconds=10))
+        turns = Turns.of_threads("test", Bounds(threads=1, most_each=1, most_waiting=10, most_seconds=10))
         held = Slow(turns, gate).ask(1)
         await asyncio.sleep(0)
         given_up = asyncio.ensure_future(turns.run("other", lambda: "late"))

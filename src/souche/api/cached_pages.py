@@ -1,5 +1,6 @@
 """Pages whose resources come from the cache if their rows still have the cached version."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
@@ -22,14 +23,16 @@ def shown(call: Call, page: OpenPage[Resource], view: View[Resource]) -> list[ms
     """The JSON of each resource of a page. Resources that are not cached are read in the page's transaction.
 
     Raises:
-        OutOfTime: the read took longer than the call's time limit.
+        OutOfTime: a statement took longer than the call's time limit, or the JSON did.
     """
-    end = None if call.time_limit is None else time.perf_counter() + call.time_limit
     keyed = {_key(row): row for row in page.rows}
     versions = [(key, row.version) for key, row in keyed.items()]
     found = call.cache.resources.get(versions) if call.cache else {}
+    end = None
     for row, resource, tagged in page.read([row for key, row in keyed.items() if key not in found]):
-        if end is not None and time.perf_counter() > end:
+        if end is None:
+            end = time.perf_counter() + (math.inf if call.time_limit is None else call.time_limit)
+        if time.perf_counter() > end:
             raise OutOfTime(seconds=call.time_limit)
         key, text = _key(row), msgspec.json.encode(view(resource, tagged))
         found[key] = text

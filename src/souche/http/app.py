@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -18,12 +17,15 @@ from souche.api.json_cache import JsonCache
 from souche.api.request_errors import WrongMethod, WrongServicePath
 from souche.app.failed_signatures import RecordedAttempts
 from souche.app.region import Region
+from souche.db.store import Store
+from souche.errors import OutOfTime
 from souche.faults import Fault, FaultOnPurpose
 from souche.http.attempts import RememberedAttempts
 from souche.http.auth import Authenticator, KeyLookup, MayCall, everybody
 from souche.http.endpoint import Answerer, Deferred, Endpoint
 from souche.http.exchange import SLASHES, Exchange
 from souche.http.loop_turns import LoopTurns
+from souche.http.marked_turns import MarkedTurns
 from souche.http.signature import SignedRequest
 from souche.http.turns import Bounds, Turns
 from souche.model.accounts import Principal
@@ -38,6 +40,10 @@ REQUESTS: Final = Bounds(threads=128, most_each=16, most_waiting=512, most_secon
 # Lookups of access keys that are not cached, if the database is a server. A lookup takes a millisecond.
 CALLERS: Final = Bounds(threads=16, most_each=16, most_waiting=2048, most_seconds=60)
 
+# Reads on the event loop, if the database is a server: each has a connection. An account's slow reads leave some to
+# others.
+READS: Final = Bounds(threads=8, most_each=4, most_waiting=2048, most_seconds=60)
+
 # Requests that wait for a server of the caller's choice: up to 20 seconds each (`app/snapshot_imports`).
 FETCHES: Final = Bounds(threads=32, most_each=4, most_waiting=64, most_seconds=60)
 
@@ -45,12 +51,13 @@ NOBODY: Final = ""
 """the account of unsigned requests"""
 
 
-@dataclass(frozen=True)
 class _Pools:
-    requests: Turns = field(default_factory=lambda: Turns("request", REQUESTS))
-    fetches: Turns = field(default_factory=lambda: Turns("fetch", FETCHES))
-    callers: Turns = field(default_factory=lambda: Turns("caller", CALLERS))
-    reads: LoopTurns = field(default_factory=LoopTurns)
+    def __init__(self, store: Store) -> None:
+        self.requests = Turns.of_threads("request", REQUESTS)
+        self.fetches = Turns.of_threads("fetch", FETCHES)
+        self.callers = Turns.of_threads("caller", CALLERS)
+        self.marked = MarkedTurns(store, Turns(CALLERS, store.on_event_loop))
+        self.reads = LoopTurns() if store.database.is_local else Turns(READS, store.on_event_loop)
 
 
 def create_app(
@@ -67,7 +74,7 @@ def create_app(
     shared = not region.store.database.is_local
     attempts = RecordedAttempts(region.store) if shared else RememberedAttempts()
     authenticator = Authenticator(keys, region.clock, attempts, may_call)
-    pools = _Pools()
+    pools = _Pools(region.store)
     answers = Answers(region, JsonCache(region.store.change_mark))
 
     def endpoint(answerer: Answerer) -> Endpoint:
@@ -116,7 +123,8 @@ def _doing(
     find: Callable[[str], Action], answers: Answers, authenticator: Authenticator, pools: _Pools
 ) -> Answerer:
     """An answerer for the actions of one family, which the path names. Cached answers are returned immediately; all
-    other requests take turns. If the database is a server, the event loop never queries it."""
+    other requests take turns. If the database is a server, the event loop never blocks on it: what takes too long
+    there, or writes, runs in a thread."""
     region = answers.region
     is_local = region.store.database.is_local
 
@@ -124,9 +132,14 @@ def _doing(
         if request.method != "POST":
             raise WrongMethod(method=request.method)
         action = find(exchange.action)
-        if is_local:
-            return begin(action, exchange, request)
-        return Deferred(pools.callers, NOBODY, partial(begin, action, exchange, request))
+        work = partial(begin, action, exchange, request)
+        return work() if is_local else Deferred(pools.marked, NOBODY, partial(on_event_loop, work))
+
+    def on_event_loop(work: Callable[[], bytes | Deferred]) -> bytes | Deferred:
+        try:
+            return work()
+        except OutOfTime:
+            return Deferred(pools.callers, NOBODY, work)
 
     def begin(action: Action, exchange: Exchange, request: SignedRequest) -> bytes | Deferred:
         with region.store.one_mark():
@@ -153,9 +166,11 @@ def _doing(
         account_id = principal.account_id if principal else NOBODY
         turns = pools.fetches if fetches(action, request.body) else pools.requests
         whole = Deferred(turns, account_id, partial(answers.answer, *question))
-        if not (is_local and fits_event_loop(action, request.body)):
+        if not fits_event_loop(action, request.body):
             return whole
-        return Deferred(pools.reads, account_id, lambda: answers.on_event_loop(*question) or whole)
+        work = partial(answers.on_event_loop, *question)
+        read = work if is_local else region.store.with_this_mark(work)
+        return Deferred(pools.reads, account_id, lambda: read() or whole)
 
     return do
 

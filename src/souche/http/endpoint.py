@@ -12,6 +12,7 @@ from souche.api import errors
 from souche.api.answers import encoded
 from souche.http.exchange import ANY_ORIGIN, Exchange, read_request, send_json
 from souche.http.loop_turns import LoopTurns
+from souche.http.marked_turns import MarkedTurns
 from souche.http.signature import SignedRequest
 from souche.http.turns import Turns
 from souche.ids import IdSource
@@ -22,7 +23,7 @@ class Deferred:
     """Work that takes more than microseconds: for a thread or for the event loop, which the account gets when its turn
     comes. It may lead to more work, of an account that is known by then."""
 
-    turns: Turns | LoopTurns
+    turns: Turns | LoopTurns | MarkedTurns
     account_id: str
     work: "Callable[[], bytes | Deferred]"
 

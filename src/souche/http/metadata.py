@@ -22,7 +22,7 @@ BOUNDS: Final = Bounds(threads=16, most_each=4, most_waiting=64, most_seconds=30
 
 def create_metadata_app(region: Region) -> Starlette:
     """Serves `/`, `/latest/meta-data/...` and `/latest/user-data` to the region's own guests."""
-    turns = Turns("metadata", BOUNDS)
+    turns = Turns.of_threads("metadata", BOUNDS)
 
     async def serve(request: Request) -> Response:
         source = request.client.host if request.client else ""

@@ -5,11 +5,11 @@ account with as many slow requests would block everyone else.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TypeVar
+from typing import Protocol, Self, TypeVar
 
 from souche.api.request_errors import RETRY_SECONDS, TooManyRequests
 
@@ -39,26 +39,43 @@ class _Account:
         return next((turn for turn in self.waiting if not turn.done()), None)
 
 
-class Turns:
-    """A pool of threads. The next free one goes to the account that holds the fewest; among these, to the one whose
-    last turn began the longest ago; an account's own requests keep their order. Used on one event loop only."""
+class Run(Protocol):
+    """Runs work, and returns or raises its result."""
 
-    def __init__(self, name: str, bounds: Bounds) -> None:
+    def __call__(self, work: Callable[[], Answer]) -> Awaitable[Answer]: ...
+
+
+class Turns:
+    """A pool of threads, or of other places where work runs. The next free one goes to the account that holds the
+    fewest; among these, to the one whose last turn began the longest ago; an account's own requests keep their order.
+    Used on one event loop only."""
+
+    def __init__(self, bounds: Bounds, run: Run) -> None:
         self._bounds = bounds
-        self._threads = ThreadPoolExecutor(bounds.threads, name)
+        self._run = run
         self._free = bounds.threads
         self._accounts: dict[str, _Account] = {}
         self._numbers = count(1)
 
+    @classmethod
+    def of_threads(cls, name: str, bounds: Bounds) -> Self:
+        """A pool of threads."""
+        threads = ThreadPoolExecutor(bounds.threads, name)
+
+        def run(work: Callable[[], Answer]) -> Awaitable[Answer]:
+            return asyncio.get_running_loop().run_in_executor(threads, work)
+
+        return cls(bounds, run)
+
     async def run(self, account_id: str, work: Callable[[], Answer]) -> Answer:
-        """Run the work of an account in a thread, and return or raise its result.
+        """Run the work of an account, and return or raise its result.
 
         Raises:
             TooManyRequests: too many requests of the account are waiting, or this one waited too long.
         """
         await self._take(account_id)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            return await self._run(work)
         finally:
             self._give_back(account_id)
 

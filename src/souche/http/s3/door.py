@@ -61,7 +61,9 @@ class Door:
         """`listening` is the socket for clients, `store` the store's address."""
         self._listening = listening
         self._tls = tls
-        self._shared = Shared(store, desk, Turns("oos-desk", ANSWERS), Turns("oos-look", LOOKUPS))
+        self._shared = Shared(
+            store, desk, Turns.of_threads("oos-desk", ANSWERS), Turns.of_threads("oos-look", LOOKUPS)
+        )
         files_of_one = FILES_OF_ONE + (FILES_OF_TLS if tls else 0)
         files = min(connections.most_files() // files_of_one, MOST_CONNECTIONS * 4 // 3)
         self._open = connections.Connections(connections.Bounds(MOST_FROM_ADDRESS), files)
