@@ -106,7 +106,7 @@ def shown(capsys: pytest.CaptureFixture[str], **changes: Any) -> str:
         "ProcessId": 7,
         "Api": "http://127.0.0.1:1/api/v1",
         "Checks": {"database": True, "store": False},
-        "Database": {"Kind": "PostgreSQL", "Bytes": None},
+        "Database": {"Kind": "PostgreSQL", "Bytes": 9 << 20},
         "ObjectStore": {"Kind": "embedded", "Endpoint": "http://127.0.0.1:2"},
         "Compute": "libvirt",
         "FaultsAllowed": False,

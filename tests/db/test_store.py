@@ -44,6 +44,20 @@ def test_a_reader_waits_for_no_writer_and_sees_nothing_uncommitted(store: Store)
     assert read(store, sa.select(things.c.thing)) == []
 
 
+def test_the_space_of_the_records_grows_with_them(store: Store) -> None:
+    def size() -> int:
+        with store.read() as connection:
+            return store.database.size_bytes(connection)
+
+    before = size()
+    with store.begin() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE other (thing integer)")
+        assert store.database.size_bytes(connection) > 0
+    with store.begin() as connection:
+        connection.execute(things.insert(), [{"thing": "x" * 1000, "blue": True}] * 1000)
+    assert size() > before + 500_000
+
+
 def test_a_prepared_statement_takes_its_values_with_each_call(store: Store) -> None:
     wanted = sa.select(things.c.thing).where(things.c.thing == sa.bindparam("wanted", type_=sa.String))
     statement = Prepared(wanted)

@@ -9,12 +9,16 @@ from souche.storage.base import StoreFigures
 
 @action
 def of_region(at: Administered) -> Facts:
-    """The state of a region from its records and disks. `IsServed` and `HasOwnFile` (the records are in SQLite) are for
-    the command; the rest is shown."""
+    """The state of a region from its records and disks. `IsServed`, `HasOwnFile` (the records are in SQLite) and
+    `DatabaseBytes` are for the command; the rest is shown."""
     found = figures.read(at.region)
+    store = at.region.store
+    with store.read() as connection:
+        size_bytes = store.database.size_bytes(connection)
     return {
         "IsServed": at.is_served(),
-        "HasOwnFile": at.region.store.database.is_local,
+        "HasOwnFile": store.database.is_local,
+        "DatabaseBytes": size_bytes,
         "ReserveBytes": at.region.room.reserve_bytes,
         **_disks(at.volumes.stock()),
         "Vms": dict(found.vms),

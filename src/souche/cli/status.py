@@ -48,6 +48,7 @@ def _facts(home: Home, found: dict[str, Any]) -> dict[str, Any]:
 
     facts = home.server_facts()
     is_served, has_own_file = found.pop("IsServed"), found.pop("HasOwnFile")
+    kind = "SQLite" if has_own_file else "PostgreSQL"
     server = _server(facts) if is_served and asking.runs(facts) else Server(None, None)
     return {
         "Region": facts.get("Region"),
@@ -56,7 +57,7 @@ def _facts(home: Home, found: dict[str, Any]) -> dict[str, Any]:
         "ProcessId": facts.get("ProcessId") if is_served else None,
         "Api": facts.get("Api") if is_served else None,
         "Checks": server.checks,
-        "Database": _database(home, has_own_file=has_own_file),
+        "Database": {"Kind": kind, "Bytes": found.pop("DatabaseBytes")},
         "ObjectStore": _object_store(facts),
         "Compute": facts.get("Compute"),
         "FaultsAllowed": bool(facts.get("AllowFaults")),
@@ -108,13 +109,6 @@ def _sweeps(metrics: str) -> list[dict[str, Any]]:
         }
         for name, values in sorted(found.items())
     ]
-
-
-def _database(home: Home, *, has_own_file: bool) -> dict[str, Any]:
-    if not has_own_file:
-        return {"Kind": "PostgreSQL", "Bytes": None}
-    files = home.path.glob(f"{home.database.name}*")
-    return {"Kind": "SQLite", "Bytes": sum(file.stat().st_size for file in files if file.exists())}
 
 
 def _object_store(facts: Facts) -> dict[str, Any] | None:

@@ -56,9 +56,8 @@ def _server(facts: Facts) -> Iterator[Row]:
 
 def _parts(facts: Facts) -> Iterator[Row]:
     database, store = facts["Database"], facts["ObjectStore"]
-    size = "" if database["Bytes"] is None else f", {shown_bytes(database['Bytes'])}"
     shown = {
-        "database": f"{database['Kind']}{size}",
+        "database": f"{database['Kind']}, {shown_bytes(database['Bytes'])}",
         "store": "disks",
         "hypervisor": plain(facts["Compute"] or "-"),
         "object store": f"{store['Kind']}, {plain(store['Endpoint'])}" if store else "none",

@@ -88,6 +88,10 @@ class Database(Protocol):
         """
         ...
 
+    def size_bytes(self, connection: sa.Connection) -> int:
+        """The space that the records take, with their indexes."""
+        ...
+
     def failure(self, error: Exception) -> SystemFailure | None:
         """Converts the driver's error, or SQLAlchemy's around it, into one of our errors, if the database is the cause
         and not the statement: `Raced`, `WritersBusy`, `RecordsUnavailable` (for a commit: it may have succeeded),

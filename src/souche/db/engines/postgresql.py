@@ -218,6 +218,11 @@ class PostgreSql:
             raise RecordsUnavailable(reason="its server is a standby")
         return self._history.seen(row)
 
+    def size_bytes(self, connection: sa.Connection) -> int:
+        """The size of the whole database."""
+        size = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
+        return int(size)
+
     def failure(self, error: Exception) -> SystemFailure | None:
         """By SQLSTATE (`postgresql_failures.py`)."""
         return postgresql_failures.failure(error, LOCK_SECONDS)

@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -109,6 +109,16 @@ class Sqlite:
     def history(self) -> Hashable:
         """Always the same: nobody exchanges the file of a running process."""
         return None
+
+    def size_bytes(self, connection: sa.Connection) -> int:
+        """The sizes of the file and of its write-ahead log."""
+        of_main = "SELECT file FROM pragma_database_list WHERE name = 'main'"
+        file = Path(connection.exec_driver_sql(of_main).scalar_one())
+        size = 0
+        for name in (file.name, f"{file.name}-wal", f"{file.name}-shm"):
+            with suppress(FileNotFoundError):  # the last connection that closes removes the log
+                size += file.with_name(name).stat().st_size
+        return size
 
     def failure(self, error: Exception) -> SystemFailure | None:
         """`SQLITE_BUSY`: another process wrote for the whole timeout. (A full medium is recognised by `room.full`.)"""
