@@ -305,6 +305,20 @@ def test_a_name_is_free_again_though_its_release_was_cancelled(
     other.close()
 
 
+def test_a_host_that_answers_nothing_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first connection that failed was taken for one that had been lost, and tried again, for 10 s more."""
+    monkeypatch.setattr(postgresql_connections, "CONNECT_SECONDS", 2)  # the least that libpq takes
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = Store(PostgreSql(f"postgresql://postgres@127.0.0.1:{silent.getsockname()[1]}/postgres"))
+        with pytest.raises(RecordsUnavailable):
+            store.change_mark()
+        silent.settimeout(0)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):  # there was one connection
+            silent.accept()
+    store.close()
+
+
 def test_a_page_reads_few_rows_of_all_that_one_may_see(databases: Databases, tmp_path: Path) -> None:
     """Of some 800 own and 60 public images, each scope is read along its index, for as long as the page needs."""
     with closing(Store(databases.migrated(tmp_path / "region"))) as store:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -36,14 +37,15 @@ class Watcher:
         self._connection: psycopg.Connection[Any] | None = None
 
     def mark(self) -> Hashable:
-        """The mark: one round trip, 41 us measured. Connects again once if the server has restarted.
+        """The mark: one round trip, 41 us measured. Connects again if the connection was lost: the server may have
+        restarted. A host that does not answer is waited for once.
 
         Raises:
             psycopg.Error, sqlalchemy.exc.DBAPIError: the server does not answer.
         """
-        try:
-            return self._ask()
-        except psycopg.OperationalError:
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                return self._ask()
             self.close()
         try:
             return self._ask()
