@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from souche import run
+from souche.room import GIB
 
 SECONDS: Final = 1800
-MEMORY_BYTES: Final = 4 * 1024**3
+MEMORY_BYTES: Final = 4 * GIB
 WHOLE: Final = frozenset({0, 3})
 """qemu-img(1): status 3 means leaked clusters, which are harmless."""
 

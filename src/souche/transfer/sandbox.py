@@ -9,10 +9,11 @@ from typing import Final
 
 from souche import run, sandbox
 from souche.errors import ProgramFailed, SystemFailure
+from souche.room import GIB
 from souche.sandbox import Bind, Limits
 
 PROGRAM: Final = "bwrap"
-MEMORY_BYTES: Final = 2 * 1024**3
+MEMORY_BYTES: Final = 2 * GIB
 SOURCE: Final = "/disk"
 TARGET: Final = "/target"
 PROBE_SECONDS: Final = 20
