@@ -1,16 +1,23 @@
 """`souche serve --ephemeral`: the home goes with the server, whatever ends it."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from souche.config import BadSetting, read_settings
 from souche.main import ephemeral
+from souche.main.destroying import destroy
+from tests.support import homes
 from tests.support.polling import eventually
+from tests.test_main import GRACE_SECONDS, SOUCHE, souche
 
 SERVED = """
 import os, sys, signal, time
@@ -105,9 +112,74 @@ def test_the_home_has_a_name_of_its_own_unless_one_is_given(tmp_path: Path) -> N
     [
         ({"home": Path("/")}, "exists already"),
         ({"compute": "libvirt"}, "guests of libvirt would stay"),
-        ({"database": "postgresql://me@127.0.0.1/x"}, "PostgreSQL would stay"),
     ],
 )
 def test_what_would_stay_or_is_somebodys_is_refused(changes: dict[str, object], said: str) -> None:
     with pytest.raises(BadSetting, match=said):
         ephemeral.check(read_settings({"ephemeral": True, "compute": "simulated", **changes}, {}))
+
+
+@contextmanager
+def serving(home: Path, url: str) -> Iterator[subprocess.Popen[str]]:
+    """An ephemeral region whose records are in PostgreSQL."""
+    argv: list[str | Path] = [
+        SOUCHE,
+        "serve",
+        "--ephemeral",
+        "--home",
+        home,
+        "--compute",
+        "simulated",
+        "--database",
+        url,
+    ]
+    with subprocess.Popen(
+        [*argv, "--listen", "127.0.0.1:0", "--oos-listen", ""], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            eventually((home / "serving.json").exists, GRACE_SECONDS)
+            yield process
+        finally:
+            process.terminate()
+
+
+def tables(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        return [name for (name,) in found]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_records_in_postgresql_are_removed_too(tmp_path: Path, url: str, number: signal.Signals) -> None:
+    home = tmp_path / "home"
+    with serving(home, url) as process:
+        assert tables(url)
+        os.kill(json.loads((home / "serving.json").read_text())["ProcessId"], number)
+        process.wait(GRACE_SECONDS)
+    assert (home.exists(), tables(url)) == (False, [])
+
+
+def test_a_home_stays_if_its_records_cannot_be_removed(tmp_path: Path, url: str) -> None:
+    home = tmp_path / "home"
+    with serving(home, url) as process:
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE VIEW names AS SELECT name FROM accounts")
+        process.terminate()
+        said = process.communicate(timeout=GRACE_SECONDS)[1].splitlines()[-1]
+    assert f"souche destroy --home {home}" in said
+    assert "view names" in said
+    with psycopg.connect(url) as connection:
+        connection.execute("DROP VIEW names")
+    destroy(home)
+    assert (home.exists(), tables(url)) == (False, [])
+
+
+def test_the_database_of_another_region_is_refused_and_stays(tmp_path: Path, url: str) -> None:
+    other = homes.make(tmp_path / "other", url)
+    before = homes.contents(other)
+    home = tmp_path / "home"
+    words = ("--home", home, "--compute", "simulated", "--listen", "127.0.0.1:0", "--database", url)
+    refused = souche("serve", "--ephemeral", *words)
+    assert (refused.returncode, home.exists()) == (1, False)
+    assert "is not its home" in refused.stderr
+    assert homes.contents(other) == before

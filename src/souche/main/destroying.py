@@ -5,7 +5,7 @@ command knows the region, is removed last: after a kill, the same command contin
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from souche.db import examination, schema
@@ -44,15 +44,25 @@ def destroy(path: Path) -> None:
     """
     home = Home(path.resolve())
     facts = _facts(home)
-    with home.replace(), ExitStack() as stack:
+    with home.replace():
         state_loading.finish(home)  # its database may have the records of another region's state
-        place = records.known(home)
-        if place is not None:
-            _remove_records(*stack.enter_context(_held(place)), home, place)
+        remove_records(home)
         for file in home.path.glob(f"{home.database.name}*"):
             file.unlink()
         _remove_guests(home, facts)
         _remove_folder(home)
+
+
+def remove_records(home: Home) -> None:
+    """Remove the region's records from a database server, if they are there.
+
+    Raises:
+        RecordsInUse, ApiRuns, DatabaseTaken, DatabaseNewer, RemovalRefused, and what `PostgreSql.check` raises.
+    """
+    place = records.known(home)
+    if place is not None:
+        with _held(place) as (store, database):
+            _remove_records(store, database, home, place)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""A region whose home is removed with its server, for tests in CI.
+"""A region whose home, and whose records in PostgreSQL, are removed with its server, for tests in CI.
 
 The command is two processes: one serves; the other waits for its end, of any kind, and removes the home.
 """
@@ -14,6 +14,8 @@ from types import FrameType
 from typing import Final
 
 from souche.config import BadSetting, Settings
+from souche.errors import SoucheError
+from souche.home import Home
 
 ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 PR_SET_PDEATHSIG: Final = 1
@@ -32,8 +34,6 @@ def check(settings: Settings) -> None:
     if settings.compute != "simulated":
         reason = "guests of libvirt would stay; it is for --compute simulated"
         raise BadSetting(flag="--ephemeral", reason=reason)
-    if settings.database or settings.database_file:
-        raise BadSetting(flag="--ephemeral", reason="records in PostgreSQL would stay")
 
 
 def supervise(home: Path) -> None:
@@ -67,9 +67,30 @@ def supervise(home: Path) -> None:
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)  # nothing to pass on to, and the home is to go
     _pid, status = os.waitpid(server, 0)
-    _remove(home)
+    if _has_left_no_records(Home(home)):
+        _remove(home)
     sys.stdout.flush()
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+
+
+def _has_left_no_records(home: Home) -> bool:
+    """Remove the region's records from a PostgreSQL server, if they are there. False: they are still there, which is
+    said, and the home is needed to remove them."""
+    if not home.database_place.exists():
+        return True
+    from souche.main import destroying  # imported here: only this case needs databases
+
+    deadline = time.monotonic() + REMOVAL_SECONDS
+    while True:
+        try:
+            destroying.remove_records(home)
+        except SoucheError as error:
+            if time.monotonic() < deadline:  # the server's own connections may end some time after it
+                time.sleep(PAUSE_SECONDS)
+                continue
+            sys.stderr.write(f"souche: {error} Then run `souche destroy --home {home.path}`.\n")
+            return False
+        return True
 
 
 def _remove(home: Path) -> None:
