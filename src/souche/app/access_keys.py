@@ -82,7 +82,7 @@ def lookup(region: Region, access_key_id: str) -> KnownKey | None:
 
 
 def _find(region: Region, access_key_id: str) -> access_keys.SealedKey | Literal[False]:
-    with region.store.reader() as reader:
+    with region.store.reader(once=True) as reader:
         return access_keys.look_up(reader, access_key_id) or False
 
 

@@ -27,7 +27,8 @@ def open_page(
     Raises:
         OutOfTime: the read took longer than `time_limit` (seconds; None: no limit).
     """
-    with region.store.reader(time_limit) as reader:
+    once = not query.conditions  # no rows are counted, and the JSON of most images is cached
+    with region.store.reader(time_limit, once=once) as reader:
         rows, more = image_names.find(reader, who, query)
         yield OpenPage(rows, more, partial(_images, region, who, reader))
 

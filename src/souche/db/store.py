@@ -228,9 +228,10 @@ class Store:
             yield Transaction(connection)
 
     @contextmanager
-    def reader(self, most_seconds: float | None = None) -> Iterator[Reader]:
-        """As `read`, for prepared statements: much cheaper."""
-        with self._explained(), self.database.bounded_read(most_seconds) as connection:
+    def reader(self, most_seconds: float | None = None, *, once: bool = False) -> Iterator[Reader]:
+        """As `read`, for prepared statements: much cheaper. `once`: most callers run one statement, which is cheaper
+        still; on the event loop a second one may raise OutOfTime."""
+        with self._explained(), self.database.bounded_read(most_seconds, once=once) as connection:
             yield Reader(connection, self.engine.dialect)
 
     def change_mark(self) -> Hashable:

@@ -42,7 +42,7 @@ CALLERS: Final = Bounds(threads=16, most_each=16, most_waiting=2048, most_second
 
 # Reads on the event loop, if the database is a server: each has a connection. An account's slow reads leave some to
 # others.
-READS: Final = Bounds(threads=8, most_each=4, most_waiting=2048, most_seconds=60)
+READS: Final = Bounds(threads=8, most_each=6, most_waiting=2048, most_seconds=60)
 
 # Requests that wait for a server of the caller's choice: up to 20 seconds each (`app/snapshot_imports`).
 FETCHES: Final = Bounds(threads=32, most_each=4, most_waiting=64, most_seconds=60)

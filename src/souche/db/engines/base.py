@@ -55,8 +55,11 @@ class Database(Protocol):
         """
         ...
 
-    def bounded_read(self, most_seconds: float | None) -> AbstractContextManager[sa.PoolProxiedConnection]:
-        """As `read`, with the driver's own connection: much cheaper."""
+    def bounded_read(
+        self, most_seconds: float | None, *, once: bool = False
+    ) -> AbstractContextManager[sa.PoolProxiedConnection]:
+        """As `read`, with the driver's own connection: much cheaper. `once`: most callers run one statement, which is
+        cheaper still. On the event loop a second one may be refused (OutOfTime)."""
         ...
 
     def change_mark(self) -> Hashable:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import psycopg
 import sqlalchemy as sa
@@ -162,17 +162,21 @@ class PostgreSql:
         statement; on the event loop it is always STATEMENT_SECONDS."""
         if is_in_greenlet():
             with _in_time(STATEMENT_SECONDS), self._readers_on_loop.begin() as connection:
+                _set_autocommit(connection.connection, to=False)
                 yield connection
         else:
             with self._readers.begin() as connection, _bounded(connection.connection, most_seconds):
                 yield connection
 
     @contextmanager
-    def bounded_read(self, most_seconds: float | None) -> Iterator[sa.PoolProxiedConnection]:
-        """As `read`."""
+    def bounded_read(
+        self, most_seconds: float | None, *, once: bool = False
+    ) -> Iterator[sa.PoolProxiedConnection]:
+        """As `read`. `once` saves the round trips of BEGIN and COMMIT on the event loop."""
         if is_in_greenlet():
             with _in_time(STATEMENT_SECONDS), closing(self._readers_on_loop.raw_connection()) as connection:
-                yield connection
+                _set_autocommit(connection, to=once)
+                yield cast("sa.PoolProxiedConnection", _OneStatement(connection)) if once else connection
         else:
             with closing(self._readers.raw_connection()) as connection, _bounded(connection, most_seconds):
                 yield connection
@@ -316,6 +320,27 @@ def _only_read(connection: psycopg.Connection[Any], _record: object) -> None:
 def _limit_statements(connection: Connection, _record: object) -> None:
     connection.execute(f"SET statement_timeout = {int(STATEMENT_SECONDS * 1000)}".encode())
     connection.commit()
+
+
+class _OneStatement:
+    """A connection whose next statement is a transaction. Another statement would see another state."""
+
+    def __init__(self, connection: sa.PoolProxiedConnection) -> None:
+        self._connection = connection
+        self._is_used = False
+
+    def cursor(self) -> Any:
+        if self._is_used:
+            raise OutOfTime(seconds=0)
+        self._is_used = True
+        return self._connection.cursor()
+
+
+def _set_autocommit(connection: sa.PoolProxiedConnection, *, to: bool) -> None:
+    own = connection.driver_connection
+    assert isinstance(own, psycopg.Connection)
+    if own.autocommit != to:
+        own.autocommit = to
 
 
 @contextmanager

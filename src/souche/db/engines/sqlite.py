@@ -76,7 +76,12 @@ class Sqlite:
                     yield connection
 
     @contextmanager
-    def bounded_read(self, most_seconds: float | None) -> Iterator[sa.PoolProxiedConnection]:
+    def bounded_read(
+        self,
+        most_seconds: float | None,
+        *,
+        once: bool = False,  # noqa: ARG002
+    ) -> Iterator[sa.PoolProxiedConnection]:
         """As `read`."""
         with closing(self.engine.raw_connection()) as connection:
             connection.cursor().execute("BEGIN")
