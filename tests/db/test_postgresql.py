@@ -22,7 +22,7 @@ from souche.db.engines.postgresql_history import History
 from souche.db.engines.postgresql_processes import WRITERS_LOCK
 from souche.db.store import Store
 from souche.errors import Raced, RecordsFull, RecordsUnavailable, Unavailable, WritersBusy
-from souche.model.query import Query
+from souche.model.query import Condition, Query
 from tests.support.databases import Databases, using
 from tests.support.postgresql import running
 
@@ -319,8 +319,16 @@ def test_a_host_that_answers_nothing_is_waited_for_once(monkeypatch: pytest.Monk
     store.close()
 
 
-def test_a_page_reads_few_rows_of_all_that_one_may_see(databases: Databases, tmp_path: Path) -> None:
-    """Of some 800 own and 60 public images, each scope is read along its index, for as long as the page needs."""
+RARE = (Condition("product_code", ["0002"]),)
+
+
+@pytest.mark.parametrize("conditions", [(), RARE, (Condition("product_code", ["0001"]),)])
+def test_a_page_reads_few_rows_of_all_that_one_may_see(
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conditions: tuple[Condition, ...]
+) -> None:
+    """Of some 800 own and 60 public images, each scope is read along its index, for as long as the page needs. Few
+    images have the code 0002: they are looked up, and no others are read in the order of pages until enough are found.
+    """
     with closing(Store(databases.migrated(tmp_path / "region"))) as store:
         with store.begin() as connection:
             for tables in bench_reads_data.batches(OWN, 4000):
@@ -329,11 +337,17 @@ def test_a_page_reads_few_rows_of_all_that_one_may_see(databases: Databases, tmp
                         connection.execute(table.insert(), rows)
             connection.exec_driver_sql("ANALYZE")
         with store.reader() as reader:
-            statement, parameters = images._FINDER._all._chosen(reader, Query((), 20), {"caller": OWN})
+            finder = images._FINDER._all
+            if conditions:
+                monkeypatch.setattr(finder, "_rare_rows", 100)
+                monkeypatch.setattr(finder, "_prepared", {})
+            statement, parameters = finder._chosen(reader, Query(conditions, 20), {"caller": OWN})
             compiled = statement.on(store.engine.dialect)
         with store.read() as connection:
             explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled.text}"
             cursor = connection.connection.cursor()
+            if conditions == RARE:  # of many more images, the planner avoids the sort
+                cursor.execute("SET LOCAL enable_sort = off")
             ((told,),) = cursor.execute(explain, compiled.arguments(parameters)).fetchall()
     most = max(_rows_of(told[0]["Plan"]))
     assert 0 < most < 100, told

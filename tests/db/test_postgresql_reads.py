@@ -88,3 +88,9 @@ def test_marks_of_threads_and_of_the_event_loop_are_the_same(store: Store) -> No
     with store.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE facts (fact TEXT)")
     assert asyncio.run(store.next_mark()) == store.change_mark() != mark
+
+
+def test_no_read_starts_parallel_workers(store: Store) -> None:
+    """Their start takes longer than a read, and a plan that counts on them reads whole tables."""
+    with store.read() as connection:
+        assert connection.exec_driver_sql("SHOW max_parallel_workers_per_gather").scalar() == "0"

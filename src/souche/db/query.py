@@ -163,7 +163,9 @@ def compiled(
     if any(rare):
         seen = sa.or_(*(each.criterion(order) if isinstance(each, GrantScope) else each for each in scopes))
         looked_up = _keys(order).where(*wanted, *_beyond(order, query), Unindexed(seen))
-        keys = _limited(looked_up.order_by(*_KEYS), query)
+        # PostgreSQL would rather read all rows in order until enough of them are found, which takes seconds.
+        found = looked_up.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
+        keys = _limited(sa.select(found.c.creation_date, found.c.resource_id).order_by(*_KEYS), query)
     else:
         keys = _merged(order, wanted, scopes, query, merging=merging)
     page = keys.subquery("page")

@@ -35,7 +35,8 @@ WAIT_SECONDS: Final = 0.1  # as psycopg: between two checks for a signal
 # The server ends an idle transaction, because it holds the lock. It also ends the session of a silent host and frees
 # its locks: by default, its keepalives begin after two hours. Committed data is on the medium. Time limits that the
 # server or the role sets for other programs do not apply: migrations take long, and sessions wait for notifications.
-# (`transaction_timeout` is known from version 17 on.)
+# (`transaction_timeout` is known from version 17 on.) Parallel workers start slower than a read takes, and a plan that
+# counts on them reads a whole table where an index has few rows.
 SESSION: Final = f"""
     SET lock_timeout = '{LOCK_SECONDS}s';
     SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s';
@@ -43,6 +44,7 @@ SESSION: Final = f"""
     SET tcp_keepalives_interval = {SILENCE["keepalives_interval"]};
     SET tcp_keepalives_count = {SILENCE["keepalives_count"]};
     SET tcp_user_timeout = {SILENCE["tcp_user_timeout"]};
+    SET max_parallel_workers_per_gather = 0;
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
     SELECT set_config(name, '0', false) FROM pg_settings
     WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_session_timeout')
