@@ -235,5 +235,6 @@ image_product_codes = sa.Table(
     "image_product_codes",
     metadata,
     _image_id(),
-    sa.Column("product_code", sa.String(16), primary_key=True, index=True),
+    sa.Column("product_code", sa.String(16), primary_key=True),
+    sa.Index(None, "product_code", "image_id"),
 )
