@@ -1,12 +1,11 @@
 """The ASGI application: its routes."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -67,7 +66,7 @@ def create_app(
     *,
     may_call: MayCall = everybody,
     observe: Callable[[Exchange], None] = Exchange.log,
-) -> Starlette:
+) -> ASGIApp:
     """The region's HTTP interface. `may_call`: the addresses from which an account may call. `more_routes` are tried
     before the answer 404. `observe` gets each request when its answer is known, and writes its line: by default, to the
     process's log."""
@@ -82,17 +81,16 @@ def create_app(
 
     outscale = endpoint(_doing(actions.outscale_action, answers, authenticator, pools))
     souche = endpoint(_doing(actions.souche_action, answers, authenticator, pools))
-    return Starlette(
+    actions_by_prefix = {**dict.fromkeys(OUTSCALE_PREFIXES, outscale), SOUCHE_PREFIX: souche}
+    others = Starlette(
         routes=[
-            *(Route(f"{prefix}/{{action}}", outscale) for prefix in OUTSCALE_PREFIXES),
-            Route(f"{SOUCHE_PREFIX}/{{action}}", souche),
             Route("/api", endpoint(_versions)),
             *(Route(prefix, endpoint(_calls)) for prefix in OUTSCALE_PREFIXES),
             *more_routes,
             Route("/{path:path}", endpoint(_nothing)),
-        ],
-        middleware=[Middleware(CollapseSlashes)],
+        ]
     )
+    return CollapseSlashes(ActionPaths(actions_by_prefix, others))
 
 
 def meet(fault: Fault, go_on: Callable[[], bytes | Deferred]) -> bytes | Deferred:
@@ -117,6 +115,24 @@ class CollapseSlashes:
         if scope["type"] == "http" and "//" in scope["path"]:
             scope["path"] = SLASHES.sub("/", scope["path"])
         await self._app(scope, receive, send)
+
+
+class ActionPaths:
+    """Passes PREFIX/ACTION to the endpoint of the prefix, and every other path to `others`: Starlette's router and
+    middleware, which no action needs, take a twentieth of the time of a read."""
+
+    def __init__(self, endpoints: Mapping[str, ASGIApp], others: ASGIApp) -> None:
+        self._endpoints = endpoints
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        prefix, _, action = scope["path"].rpartition("/") if scope["type"] == "http" else ("", "", "")
+        endpoint = self._endpoints.get(prefix) if action else None
+        if endpoint is None:
+            await self._others(scope, receive, send)
+            return
+        scope["path_params"] = {"action": action}
+        await endpoint(scope, receive, send)
 
 
 def _doing(

@@ -7,8 +7,8 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from starlette.applications import Starlette
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from souche.app import access_keys, api_access_rules
 from souche.app.region import Region
@@ -69,7 +69,7 @@ def api_of(
     region: Region,
     more_routes: Iterable[BaseRoute] = (),
     observe: Callable[[Exchange], None] = lambda _exchange: None,
-) -> Starlette:
+) -> ASGIApp:
     """The API of a process."""
     may_call = functools.partial(api_access_rules.may_call, region)
     return create_app(region, keys_of(region), more_routes, may_call=may_call, observe=observe)
