@@ -1,7 +1,9 @@
 """What is SQLite's alone: plans of its queries, and its files."""
 
 import shutil
+import sqlite3
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import sqlalchemy as sa
 
 from souche.db import image_reports, images, quotas
 from souche.db import query as engine
-from souche.db.engines.sqlite import Sqlite, checkpoint
+from souche.db.engines.sqlite import CONNECTIONS_KEPT, Sqlite, checkpoint
 from souche.db.finder import Finder
 from souche.db.store import Store
 from souche.model.query import Condition, Position, Query, Value
@@ -51,6 +53,30 @@ def test_scopes_are_merged_row_by_row(store: Store) -> None:
         details = [row[-1] for row in told.fetchall()]
     assert details.count("MERGE (UNION)") == 2
     assert details.count("USE TEMP B-TREE FOR ORDER BY") == 1  # of the whole page
+
+
+def test_readers_keep_some_connections_and_close_takes_them_all(tmp_path: Path) -> None:
+    database = Sqlite(tmp_path / "region.db")
+    with ExitStack() as readers:
+        taken = [readers.enter_context(database.bounded_read(None)) for _ in range(CONNECTIONS_KEPT + 2)]
+    assert len({id(each) for each in taken}) == CONNECTIONS_KEPT + 2
+    with database.bounded_read(None) as again:
+        assert again in taken
+        database.close()
+        assert again.cursor().execute("SELECT 1").fetchall() == [(1,)]  # a read under way is not broken off
+    for each in taken:
+        if each is not again:
+            with pytest.raises(sqlite3.ProgrammingError):  # closed
+                each.cursor()
+    with database.bounded_read(None) as connection:
+        assert connection not in taken
+
+
+def test_a_reader_that_fails_leaves_no_transaction(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.database.bounded_read(None) as failing:
+        raise ZeroDivisionError
+    with store.database.bounded_read(None) as following:
+        assert following is failing
 
 
 def test_values_are_looked_up_by_index(connection: sa.Connection) -> None:

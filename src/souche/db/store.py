@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from souche.cache import CommitCache
@@ -104,7 +105,7 @@ def _record_type(columns: Sequence[str]) -> Any:
 class Reader:
     """Runs prepared statements in one transaction that only reads: all see one consistent state."""
 
-    def __init__(self, connection: sa.PoolProxiedConnection, dialect: sa.Dialect) -> None:
+    def __init__(self, connection: DBAPIConnection, dialect: sa.Dialect) -> None:
         self._connection = connection
         self._dialect = dialect
 

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from souche.errors import SystemFailure
 
@@ -57,7 +58,7 @@ class Database(Protocol):
 
     def bounded_read(
         self, most_seconds: float | None, *, once: bool = False
-    ) -> AbstractContextManager[sa.PoolProxiedConnection]:
+    ) -> AbstractContextManager[DBAPIConnection]:
         """As `read`, with the driver's own connection: much cheaper. `once`: most callers run one statement, which is
         cheaper still. On the event loop a second one may be refused (OutOfTime)."""
         ...

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import DDLCompiler
 
@@ -57,6 +58,8 @@ class Sqlite:
         sa.event.listen(self.engine, "begin", _begin)
         self._reader: sa.Engine = self.engine.execution_options(reads=True)
         self._watcher: Any = None
+        self._idle: list[Any] = []
+        """connections of `bounded_read`; the event loop and threads take them"""
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -81,21 +84,30 @@ class Sqlite:
         most_seconds: float | None,
         *,
         once: bool = False,  # noqa: ARG002
-    ) -> Iterator[sa.PoolProxiedConnection]:
-        """As `read`."""
-        with closing(self.engine.raw_connection()) as connection:
-            connection.cursor().execute("BEGIN")
-            with _bounded(connection.driver_connection, most_seconds):
+    ) -> Iterator[DBAPIConnection]:
+        """As `read`. These connections have no pool of SQLAlchemy, whose events take longer than the transaction."""
+        idle = self._idle
+        try:
+            connection = idle.pop()
+        except IndexError:  # another thread took the last one
+            connection = self._own_connection()
+        try:
+            connection.execute("BEGIN")
+            with _bounded(connection, most_seconds):
                 yield connection
+        finally:
+            connection.rollback()
+            if len(idle) < CONNECTIONS_KEPT:
+                idle.append(connection)
+            else:
+                connection.close()
 
     def change_mark(self) -> Hashable:
         """By `data_version` (https://www.sqlite.org/pragma.html#pragma_data_version), in a few microseconds, where a
         page of images takes a millisecond. It does not count a connection's own commits: this connection never writes.
         """
         if self._watcher is None:
-            connection = self.engine.raw_connection()
-            connection.detach()
-            self._watcher = connection.dbapi_connection
+            self._watcher = self._own_connection()
         mark: int = self._watcher.execute("PRAGMA data_version").fetchone()[0]
         return mark
 
@@ -110,6 +122,12 @@ class Sqlite:
     def is_on_event_loop(self) -> bool:
         """Never: writers do not run there."""
         return False
+
+    def _own_connection(self) -> Any:
+        """A connection that is in no pool."""
+        connection = self.engine.raw_connection()
+        connection.detach()
+        return connection.dbapi_connection
 
     def history(self) -> Hashable:
         """Always the same: nobody exchanges the file of a running process."""
@@ -156,6 +174,9 @@ class Sqlite:
         if self._watcher is not None:
             self._watcher.close()
         self._watcher = None
+        idle, self._idle = self._idle, []  # a read under way returns its connection to the old list
+        while idle:
+            idle.pop().close()
         self.engine.dispose()
 
 
@@ -169,6 +190,7 @@ class ReadOnlySqlite(Sqlite):
         sa.event.listen(self.engine, "begin", _begin_reading)
         self._reader = self.engine
         self._watcher = None
+        self._idle = []
 
 
 def copy_pages(connection: sa.Connection, path: Path) -> None:
