@@ -13,8 +13,7 @@ from souche.compute.libvirt.host_paths import QEMU_USER, qemu_group
 from souche.home import Home
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
-from tests.storage.bench import SIZE
-from tests.storage.contract import A, S
+from tests.storage.bench import SIZE, A, S
 from tests.support.polling import eventually
 from tests.test_main import serving, told
 

@@ -1,87 +1,25 @@
 """How every mistake about VMs is refused: status, Type and Code (reference sections 1 and 6)."""
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
-from souche.model.images import ImageMapping
-from souche.states import ImageState, VmState
-from tests.support.client import Client, absent, conflict, missing, parameter, state, unsupported, value
-from tests.support.region import make_account, make_region
-from tests.support.requests import filled
-from tests.support.resources import (
-    make_image,
-    make_keypair,
-    make_snapshot,
-    make_vm,
-    make_volume,
-    read_vm,
-)
-
-
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
-    """What the refusals below name. Nothing that is refused changes anything, so they share it."""
-    region = make_region(tmp_path_factory.mktemp("scene"))
-    alice, bob = make_account(region, "alice"), make_account(region, "bob")
-    snapshot = make_snapshot(region, alice)
-    io1 = ImageMapping("/dev/sda1", snapshot.snapshot_id, 10, "io1", 500)
-    vm = make_vm(region, alice, devices=("/dev/sda1", "/dev/xvdb"))
-    yield {
-        "client": Client(region, alice),
-        "keypair": make_keypair(region, alice).name,
-        "hidden_keypair": make_keypair(region, bob, "bobs").name,
-        "image": make_image(region, alice).image_id,
-        "io1_image": make_image(region, alice, "io1", mappings=(io1,)).image_id,
-        "windows": make_image(region, alice, "windows", product_codes=("0002",)).image_id,
-        "tpm": make_image(region, alice, "tpm", tpm_mandatory=True).image_id,
-        "pending": make_image(region, alice, "pending", state=ImageState.PENDING).image_id,
-        "failed": make_image(region, alice, "failed", state=ImageState.FAILED, mappings=()).image_id,
-        "hidden": make_image(region, bob).image_id,
-        "snapshot": snapshot.snapshot_id,
-        "hidden_snapshot": make_snapshot(region, bob).snapshot_id,
-        "volume": make_volume(region, alice).volume_id,
-        "hidden_volume": make_volume(region, bob).volume_id,
-        "linked": vm.volumes[1].volume_id,
-        "vm": vm.vm_id,
-        "stopped_windows": make_vm(region, alice, VmState.STOPPED, product_codes=("0002",)).vm_id,
-        "stopped": make_vm(region, alice, VmState.STOPPED).vm_id,
-        "rootless": make_vm(region, alice, VmState.STOPPED, devices=()).vm_id,
-        "protected": make_vm(region, alice, deletion_protection=True).vm_id,
-        **{f"vm_{each.value}": make_vm(region, alice, each, devices=()).vm_id for each in VmState},
-        "hidden_vm": make_vm(region, bob).vm_id,
-    }
-    region.store.close()
-
-
-def with_mapping(device_name: str, **mapping: object) -> dict[str, object]:
-    return {"BlockDeviceMappings": [{"DeviceName": device_name, **mapping}]}
-
-
-Row: TypeAlias = tuple[int, str, str]
+from tests.api.vm_scene import Row, refused, with_mapping
+from tests.api.vm_scene import scene as scene
+from tests.support.client import absent, conflict, missing, parameter, state, value
 
 launches = partial(pytest.mark.parametrize, ("changes", "expected"))
-updates = partial(pytest.mark.parametrize, ("request_", "expected"))
 
 
 def _launch_refused(scene: Mapping[str, Any], changes: dict[str, Any], expected: Row) -> None:
-    _refused(scene, "CreateVms", {"ImageId": "<image>", **changes}, expected)
-
-
-def _refused(scene: Mapping[str, Any], action: str, request: dict[str, Any], expected: Row) -> None:
-    refusal = scene["client"].refusal(action, **filled(request, scene))
-    assert refusal.row == expected
-    assert refusal.details
-
-
-# Launches.
+    refused(scene, "CreateVms", {"ImageId": "<image>", **changes}, expected)
 
 
 def test_a_launch_needs_an_image(scene: Mapping[str, Any]) -> None:
-    _refused(scene, "CreateVms", {}, missing(7007))
+    refused(scene, "CreateVms", {}, missing(7007))
 
 
 @launches(
@@ -257,7 +195,7 @@ def test_an_image_that_needs_a_tpm_is_not_launched_without_one(scene: Mapping[st
 def test_a_bios_has_no_secure_boot(scene: Mapping[str, Any], action: str) -> None:
     wanted = {"ActionsOnNextBoot": {"SecureBoot": action}}
     _launch_refused(scene, wanted, value(4047))
-    _refused(scene, "UpdateVm", {"VmId": "<stopped>", **wanted}, value(4047))
+    refused(scene, "UpdateVm", {"VmId": "<stopped>", **wanted}, value(4047))
 
 
 @launches(
@@ -337,172 +275,3 @@ def test_a_device_has_a_name_of_its_own(
     scene: Mapping[str, Any], changes: dict[str, Any], expected: Row
 ) -> None:
     _launch_refused(scene, changes, expected)
-
-
-# Updates.
-
-
-@updates(
-    [
-        ({}, missing(7007)),
-        ({"VmId": "tata"}, value(4104)),
-        ({"VmId": "i-123456"}, value(4105)),
-        ({"VmId": "i-00000000"}, absent(5063)),
-        ({"VmId": "<hidden_vm>"}, absent(5063)),
-    ],
-)
-def test_a_vm_that_is_malformed_unknown_or_anothers_is_not_updated(
-    scene: Mapping[str, Any], request_: dict[str, Any], expected: Row
-) -> None:
-    _refused(scene, "UpdateVm", request_, expected)
-
-
-@pytest.mark.parametrize("at", ["pending", "running", "stopping", "shutting-down", "terminated"])
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"VmType": "tinav5.c1r1"},
-        {"Performance": "medium"},
-        {"UserData": ""},
-        {"NestedVirtualization": True},
-        {"BsuOptimized": False},
-    ],
-)
-def test_type_performance_user_data_and_nesting_change_while_it_is_stopped_only(
-    scene: Mapping[str, Any], at: str, change: dict[str, Any]
-) -> None:
-    _refused(scene, "UpdateVm", {"VmId": f"<vm_{at}>", **change}, state(6003))
-
-
-@pytest.mark.parametrize("at", ["shutting-down", "terminated"])
-@pytest.mark.parametrize("change", [{"DeletionProtection": True}, {"KeypairName": "<keypair>"}])
-def test_nothing_changes_of_a_vm_that_is_terminated(
-    scene: Mapping[str, Any], at: str, change: dict[str, Any]
-) -> None:
-    _refused(scene, "UpdateVm", {"VmId": f"<vm_{at}>", **change}, state(6003))
-
-
-@updates(
-    [
-        ({"VmType": "t9.huge"}, absent(5024)),
-        ({"VmType": ""}, absent(5024)),
-        ({"UserData": "?"}, value(4047)),
-        ({"UserData": base64.b64encode(bytes(500 * 1024 + 1)).decode()}, value(4047)),
-        ({"KeypairName": "nobody"}, absent(5071)),
-        ({"KeypairName": "<hidden_keypair>"}, absent(5071)),
-        ({"VmInitiatedShutdownBehavior": "sleep"}, value(4047)),
-        ({"Performance": "low"}, value(4047)),
-        ({"SecurityGroupIds": ["sg-12345678"]}, absent(5022)),
-    ],
-)
-def test_an_update_keeps_to_the_rules_of_launches(
-    scene: Mapping[str, Any], request_: dict[str, Any], expected: Row
-) -> None:
-    _refused(scene, "UpdateVm", {"VmId": "<stopped>", **request_}, expected)
-
-
-def test_a_windows_vm_does_not_become_too_small(scene: Mapping[str, Any]) -> None:
-    _refused(scene, "UpdateVm", {"VmId": "<stopped_windows>", "VmType": "t2.small"}, conflict(9072))
-
-
-@updates(
-    [
-        ({"Bsu": {"DeleteOnVmDeletion": True}}, missing(7007)),
-        ({"DeviceName": "/dev/xvdc", "Bsu": {"DeleteOnVmDeletion": True}}, value(4047)),
-        ({"Bsu": {"DeleteOnVmDeletion": True, "VolumeId": "<volume>"}}, value(4047)),
-        ({"Bsu": {"DeleteOnVmDeletion": True, "VolumeId": "tata"}}, value(4104)),
-        ({"Bsu": {"DeleteOnVmDeletion": True, "VolumeId": "vol-00000000"}}, absent(5064)),
-        ({"Bsu": {"DeleteOnVmDeletion": True, "VolumeId": "<hidden_volume>"}}, absent(5064)),
-        (
-            {"DeviceName": "/dev/sda1", "Bsu": {"DeleteOnVmDeletion": True, "VolumeId": "<linked>"}},
-            value(4047),
-        ),
-        ({"Bsu": {"VolumeId": "<volume>"}}, value(4047)),
-        ({"DeviceName": "/dev/sda1", "Bsu": {"VolumeId": "<volume>"}}, value(4047)),
-        ({"Bsu": {"VolumeId": "<hidden_volume>"}}, absent(5064)),
-    ],
-)
-def test_a_deletion_flag_is_for_a_volume_of_the_vm(
-    scene: Mapping[str, Any], request_: dict[str, Any], expected: Row
-) -> None:
-    _refused(scene, "UpdateVm", {"VmId": "<vm>", "BlockDeviceMappings": [request_]}, expected)
-
-
-# Transitions.
-
-
-TRANSITIONS = ("StartVms", "StopVms", "RebootVms", "DeleteVms")
-
-
-def _transition_refused(scene: Mapping[str, Any], action: str, vm_id: str, expected: Row) -> None:
-    """Beside one that could be done, which is left as it was."""
-    wanted = [scene["vm"] if action != "StartVms" else scene["stopped"], filled(vm_id, scene)]
-    refusal = scene["client"].refusal(action, VmIds=wanted)
-    assert refusal.row == expected
-    assert refusal.details
-    assert {read_vm(scene["client"].region, scene[name]).generation for name in ("vm", "stopped")} == {0}
-
-
-@pytest.mark.parametrize("action", TRANSITIONS)
-@pytest.mark.parametrize(
-    ("vm_id", "expected"),
-    [
-        ("tata", value(4104)),
-        ("i-123456", value(4105)),
-        ("i-00000000", absent(5063)),
-        ("<hidden_vm>", absent(5063)),
-    ],
-)
-def test_one_malformed_unknown_or_hidden_vm_leaves_the_others_untouched(
-    scene: Mapping[str, Any], action: str, vm_id: str, expected: Row
-) -> None:
-    _transition_refused(scene, action, vm_id, expected)
-
-
-@pytest.mark.parametrize("vm_id", ["<vm_stopping>", "<vm_shutting-down>", "<vm_terminated>", "<rootless>"])
-def test_a_vm_that_is_not_stopped_or_has_no_root_volume_is_not_started(
-    scene: Mapping[str, Any], vm_id: str
-) -> None:
-    _transition_refused(scene, "StartVms", vm_id, state(6003))
-
-
-@pytest.mark.parametrize(
-    ("vm_id", "expected"),
-    [
-        ("<vm_pending>", conflict(9039)),
-        ("<vm_shutting-down>", state(6003)),
-        ("<vm_terminated>", state(6003)),
-    ],
-)
-def test_a_vm_that_is_pending_or_terminated_is_not_stopped(
-    scene: Mapping[str, Any], vm_id: str, expected: Row
-) -> None:
-    _transition_refused(scene, "StopVms", vm_id, expected)
-
-
-@pytest.mark.parametrize("at", ["pending", "stopping", "stopped", "shutting-down", "terminated"])
-def test_a_vm_that_does_not_run_is_not_rebooted(scene: Mapping[str, Any], at: str) -> None:
-    _transition_refused(scene, "RebootVms", f"<vm_{at}>", state(6003))
-
-
-def test_a_protected_vm_is_not_deleted(scene: Mapping[str, Any]) -> None:
-    _transition_refused(scene, "DeleteVms", "<protected>", unsupported(8018))
-
-
-@pytest.mark.parametrize("action", TRANSITIONS)
-@pytest.mark.parametrize("request_", [{}, {"VmIds": []}])
-def test_a_transition_needs_ids(scene: Mapping[str, Any], action: str, request_: dict[str, Any]) -> None:
-    refusal = scene["client"].refusal(action, **request_)
-    assert refusal.row == missing(7007)
-    assert refusal.details == "The parameter 'VmIds' is required."
-
-
-@pytest.mark.parametrize("action", ["ReadConsoleOutput", "ReadAdminPassword"])
-@pytest.mark.parametrize(
-    ("vm_id", "expected"),
-    [("tata", value(4104)), ("i-00000000", absent(5063)), ("<hidden_vm>", absent(5063))],
-)
-def test_console_and_password_of_an_unknown_or_hidden_vm_are_not_read(
-    scene: Mapping[str, Any], action: str, vm_id: str, expected: tuple[int, str, str]
-) -> None:
-    assert scene["client"].refusal(action, VmId=filled(vm_id, scene)).row == expected

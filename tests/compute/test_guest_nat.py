@@ -17,9 +17,10 @@ from souche.http.relay import Relay
 from souche.model.security_groups import Rule
 from souche.run import run
 from tests.compute.contract import Laboratory
+from tests.compute.firewalled_guests import ASK, ECHO, GROUP, OPEN, SHUT, UDP, ask
 from tests.compute.libvirt_laboratory import DiskShelf, reachable_directory, region
 from tests.compute.namespaces import Namespace, namespace, outside
-from tests.compute.test_libvirt_firewall import ASK, ECHO, GROUP, OPEN, SHUT, UDP, _answer_once, ask
+from tests.compute.test_libvirt_firewall import _answer_once
 
 pytestmark = pytest.mark.guest
 

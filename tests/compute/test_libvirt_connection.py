@@ -15,8 +15,8 @@ from souche.compute.libvirt.driver import LibvirtHypervisor
 from souche.compute.libvirt.waiting import wait_until
 from souche.errors import Unavailable
 from tests.compute.contract import Laboratory
+from tests.compute.libvirt_guests import booting
 from tests.compute.libvirt_laboratory import DiskShelf, reachable_directory, region
-from tests.compute.test_libvirt_guests import booting
 
 pytestmark = pytest.mark.guest
 

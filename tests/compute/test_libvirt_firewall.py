@@ -4,130 +4,45 @@ bridge, and from this machine."""
 import json
 import socket
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from souche.compute.base import Firewalls, Guest
-from souche.compute.libvirt import firewall, public_routes
+from souche.compute.libvirt import public_routes
 from souche.compute.libvirt.driver import LibvirtHypervisor
-from souche.compute.libvirt.names import Names, home_tag
 from souche.errors import ComputeFailed
 from souche.http import metadata_socket
 from souche.model.security_groups import Rule
 from souche.run import run
-from tests.compute.contract import Laboratory
-from tests.compute.libvirt_laboratory import DiskShelf, reachable_directory, region
-from tests.compute.namespaces import Namespace, namespace, outside
+from tests.compute.firewalled_guests import (
+    ASK,
+    ECHO,
+    EVERYBODY,
+    GROUP,
+    OPEN,
+    OTHER,
+    PUBLIC_IP,
+    PUBLIC_RANGE,
+    SHUT,
+    UDP,
+    UNLINKED,
+    answers_echo,
+    ask,
+    ask_udp,
+    put,
+)
+from tests.compute.firewalled_guests import directory as directory
+from tests.compute.firewalled_guests import guests as guests
+from tests.compute.firewalled_guests import hypervisor as hypervisor
+from tests.compute.firewalled_guests import machines as machines
+from tests.compute.libvirt_laboratory import region
+from tests.compute.namespaces import Namespace, outside
 
 pytestmark = pytest.mark.guest
-
-OPEN, SHUT, UDP = 8080, 8081, 8082
-PUBLIC_RANGE, PUBLIC_IP, UNLINKED = "198.18.250.0/24", "198.18.250.7", "198.18.250.8"
-EVERYBODY = "0.0.0.0/0"
-GROUP, OTHER = "sg-0000000a", "sg-0000000b"
-ECHO = str(Path(__file__).with_name("echo_server.py"))
-ASK_SECONDS = 1.0
-ECHO_REQUEST = bytes.fromhex("0800f7ff00000000")  # type 8, code 0, checksum, and nothing else
-ASK = f"""
-import socket, sys
-try:
-    print(socket.create_connection((sys.argv[1], int(sys.argv[2])), {ASK_SECONDS}).recv(99).decode())
-except OSError as error:
-    print(type(error).__name__)
-"""
-
-
-@pytest.fixture(scope="module")
-def directory() -> Iterator[Path]:
-    with reachable_directory() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def hypervisor(directory: Path) -> Iterator[LibvirtHypervisor]:
-    with region(directory / "home", "10.71.7.0/24", PUBLIC_RANGE) as made:
-        made.prepare()
-        yield made
-
-
-@pytest.fixture(scope="module")
-def names(directory: Path) -> Names:
-    return Names(home_tag(directory / "home"))
-
-
-@pytest.fixture
-def guests(hypervisor: LibvirtHypervisor, directory: Path) -> Iterator[tuple[Guest, Guest]]:
-    disks = DiskShelf(directory)
-    laboratory = Laboratory(hypervisor, hypervisor, hypervisor, disks.new_disk, disks.overlay_on)
-    both = laboratory.guest(), laboratory.guest()
-    for guest in both:
-        hypervisor.define(guest)
-    hypervisor.protect(Firewalls)
-    yield both
-    for guest in both:
-        hypervisor.remove(guest.vm_id)
-
-
-@pytest.fixture
-def machines(
-    hypervisor: LibvirtHypervisor, names: Names, guests: tuple[Guest, Guest]
-) -> Iterator[tuple[Namespace, Namespace]]:
-    """Namespaces instead of both guests, each with a server that says the port it was asked at."""
-    with (
-        _standing_as(hypervisor, names, guests[0], "fwa") as first,
-        _standing_as(hypervisor, names, guests[1], "fwb") as second,
-    ):
-        yield first, second
-
-
-@contextmanager
-def _standing_as(hypervisor: LibvirtHypervisor, names: Names, guest: Guest, name: str) -> Iterator[Namespace]:
-    port = names.port(guest.vm_id)
-    with namespace(name, hypervisor.bridge, guest.mac_address.lower(), outer=port) as machine:
-        machine.configure(guest.private_ip, hypervisor.network.gateway_ip)
-        with machine.serving(ECHO, str(OPEN), str(SHUT), str(UDP)):
-            yield machine
-
-
-def put(hypervisor: LibvirtHypervisor, guest: Guest, *rules: Rule) -> None:
-    """Have a guest be in a group with these rules."""
-    hypervisor.protect(lambda: Firewalls({guest.vm_id: [GROUP]}, {GROUP: rules}))
-
-
-def ask(ip: str, port: int) -> str:
-    """What this machine gets from a port of a guest."""
-    try:
-        with closing(socket.create_connection((ip, port), ASK_SECONDS)) as channel:
-            return channel.recv(99).decode()
-    except OSError as error:
-        return type(error).__name__
-
-
-def ask_udp(ip: str) -> str:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
-        channel.settimeout(ASK_SECONDS)
-        try:
-            channel.sendto(b"?", (ip, UDP))
-            return channel.recv(99).decode()
-        except OSError as error:
-            return type(error).__name__
-
-
-def answers_echo(ip: str) -> bool:
-    """Whether the guest answers a ping."""
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as channel:
-        channel.settimeout(ASK_SECONDS)
-        try:
-            channel.sendto(ECHO_REQUEST, (ip, 0))
-            return bool(channel.recv(99))
-        except OSError:
-            return False
 
 
 def test_a_new_guest_lets_nothing_in(
@@ -312,139 +227,3 @@ def test_a_new_region_takes_no_network_that_this_host_has_a_route_for(hypervisor
     taken = public_routes.destinations()
     assert {IPv4Network(PUBLIC_RANGE), IPv4Network(hypervisor.network.cidr)} <= set(taken)
     assert all(each.prefixlen > 0 for each in taken)
-
-
-def test_the_firewalls_are_made_again_after_a_flush(
-    directory: Path, hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], names: Names
-) -> None:
-    hypervisor.protect(lambda: Firewalls({guests[0].vm_id: [GROUP]}, from_scratch=True))
-    before = tables(names)
-    flush(names)
-    again = LibvirtHypervisor(directory / "home", hypervisor.network.cidr, PUBLIC_RANGE)
-    again.prepare()
-    again.close()
-    assert tables(names) == before
-
-
-def test_a_guest_does_not_start_without_its_firewall(
-    hypervisor: LibvirtHypervisor,
-    guests: tuple[Guest, Guest],
-    names: Names,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Not after a flush either."""
-    monkeypatch.setattr(firewall, "SEEN_SECONDS", 0.0)
-    hypervisor.protect(lambda: Firewalls({guests[0].vm_id: [GROUP]}, from_scratch=True))
-    before = tables(names)
-    flush(names)
-    hypervisor.start(guests[0].vm_id)
-    assert tables(names) == before
-    hypervisor.power_off(guests[0].vm_id)
-
-
-def test_a_change_after_a_flush_brings_everything_back(
-    hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], names: Names
-) -> None:
-    put(hypervisor, guests[0])
-    hypervisor.protect(lambda: Firewalls({guests[1].vm_id: [GROUP]}, from_scratch=True))
-    before = tables(names)
-    flush(names)
-    hypervisor.protect(lambda: Firewalls({guests[1].vm_id: []}))
-    hypervisor.protect(lambda: Firewalls({guests[1].vm_id: [GROUP]}))
-    hypervisor.protect(lambda: Firewalls(from_scratch=True))
-    assert tables(names) == before
-
-
-def test_what_another_process_of_the_region_has_changed_stays(
-    directory: Path, hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], names: Names
-) -> None:
-    put(hypervisor, guests[0], Rule("tcp", OPEN, OPEN, EVERYBODY))
-    again = LibvirtHypervisor(directory / "home", hypervisor.network.cidr, PUBLIC_RANGE)
-    put(again, guests[1], Rule("tcp", SHUT, SHUT, EVERYBODY))
-    again.close()
-    hypervisor.protect(lambda: Firewalls({guests[0].vm_id: [OTHER]}, {OTHER: []}))
-    changed = tables(names)
-    hypervisor.protect(lambda: Firewalls(from_scratch=True))
-    assert tables(names) <= changed
-    assert [each for each in tables(names) if str(SHUT) in each]
-
-
-def test_a_launch_loads_the_tables_once(
-    hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ran = count_nft(monkeypatch)
-    hypervisor.define(guests[0])
-    put(hypervisor, guests[0], Rule("tcp", OPEN, OPEN, EVERYBODY))
-    hypervisor.start(guests[0].vm_id)
-    assert len(ran) == 1
-    hypervisor.power_off(guests[0].vm_id)
-
-
-def test_changes_that_come_together_are_loaded_together(
-    hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ran, callers = count_nft(monkeypatch), 50
-    together = threading.Barrier(callers)
-
-    def change(number: int) -> None:
-        together.wait(10)
-        wanted = Firewalls({guests[0].vm_id: [f"sg-{number:08x}"]}, {f"sg-{number:08x}": []})
-        hypervisor.protect(lambda: wanted)
-
-    with ThreadPoolExecutor(callers) as threads:
-        list(threads.map(change, range(callers)))
-    assert len(ran) < callers / 4
-
-
-def test_a_removed_guest_leaves_no_firewall(
-    directory: Path, hypervisor: LibvirtHypervisor, guests: tuple[Guest, Guest], names: Names
-) -> None:
-    put(hypervisor, guests[0])
-    hypervisor.remove(guests[0].vm_id)
-    left = [*tables(names), *(path.name for path in (directory / "home" / "firewall").iterdir())]
-    named = (
-        guests[0].vm_id,
-        guests[0].private_ip,
-        guests[0].mac_address.lower(),
-        names.port(guests[0].vm_id),
-    )
-    assert not [each for each in left for name in named if name in each]
-
-
-def flush(names: Names) -> None:
-    """What something else on the machine may do."""
-    for family in ("ip", "bridge"):
-        run(["nft", "delete", "table", family, names.table], timeout_seconds=10)
-
-
-def count_nft(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
-    """The arguments of each run of nft from now on."""
-    ran: list[Sequence[str]] = []
-    run_nft = firewall._run_nft
-
-    def counting(arguments: Sequence[str], script: str | None = None) -> bytes:
-        ran.append(arguments)
-        return run_nft(arguments, script)
-
-    monkeypatch.setattr(firewall, "_run_nft", counting)
-    return ran
-
-
-def tables(names: Names) -> set[str]:
-    """Everything in the region's tables: a text for each chain, set and rule, in which elements are in order."""
-    listed = json.loads(run(["nft", "-j", "list", "ruleset"], timeout_seconds=10))["nftables"]
-    found = [(kind, fields) for each in listed for kind, fields in each.items()]
-    return {
-        f"{kind} {json.dumps(_settled(fields), sort_keys=True)}"
-        for kind, fields in found
-        if names.table in (fields.get("table"), fields.get("name"))
-    }
-
-
-def _settled(fields: dict[str, Any]) -> dict[str, Any]:
-    """Without the numbers that nft gives, and with elements in order."""
-    return {
-        name: sorted(value, key=json.dumps) if name == "elem" else value
-        for name, value in fields.items()
-        if name not in ("handle", "index")
-    }

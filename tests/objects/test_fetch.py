@@ -2,144 +2,17 @@
 
 import ipaddress
 import itertools
-import socket
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from souche.objects import fetch
 from souche.objects.addresses import Address, AllowList, is_public
-from souche.objects.fetch import (
-    DownloadDrips,
-    DownloadFailed,
-    DownloadTooLarge,
-    DownloadTooSlow,
-    Fetcher,
-    Limits,
-    UrlAccessRefused,
-    UrlNotFound,
-)
+from souche.objects.fetch import DownloadFailed, DownloadTooLarge, Fetcher, UrlAccessRefused, UrlNotFound
 from souche.value_refusals import BadUrl, UrlUnreachable
-
-LIMITS = Limits(most_bytes=1000, seconds=5, idle_seconds=2)
-BODY = b"manifest"
-LARGE_BYTES = 20 * 1024 * 1024
-
-
-class Server(BaseHTTPRequestHandler):
-    """Each path is one manner."""
-
-    def do_GET(self) -> None:
-        path, _, query = self.path.partition("?")
-        getattr(self, path.strip("/") or "good")(query)
-
-    def good(self, query: str) -> None:
-        self._answer(200, BODY, {"x-amz-meta-note": query, "Content-Length": str(len(BODY))})
-
-    def unannounced(self, _query: str) -> None:
-        self._answer(200, BODY * 1000, {})
-
-    def announced(self, _query: str) -> None:
-        self._answer(200, b"", {"Content-Length": "1001"})
-
-    def large(self, _query: str) -> None:
-        self._answer(200, bytes(LARGE_BYTES), {"Content-Length": str(LARGE_BYTES)})
-
-    def short(self, _query: str) -> None:
-        self._answer(200, BODY, {"Content-Length": "100"})
-
-    def slow(self, _query: str) -> None:
-        self._answer(200, b"", {})
-        while not stopping.wait(0.05):
-            self.wfile.write(b"x")
-
-    def slow_status(self, _query: str) -> None:
-        self._drip(b"HTTP/1.1 200 ", b"O")
-
-    def slow_headers(self, _query: str) -> None:
-        self._drip(b"HTTP/1.1 200 OK\r\nX-Name: ", b"v")
-
-    def slow_chunk(self, _query: str) -> None:
-        self._drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"0")
-
-    def _drip(self, start: bytes, more: bytes) -> None:
-        """A byte now and then: no single wait for it is long."""
-        self.wfile.write(start)
-        try:
-            while not stopping.wait(0.05):
-                self.wfile.write(more)
-        except ConnectionError:
-            return
-
-    def silent(self, _query: str) -> None:
-        stopping.wait(10)
-
-    def refused(self, _query: str) -> None:
-        self._answer(403, b"", {})
-
-    def missing(self, _query: str) -> None:
-        self._answer(404, b"", {})
-
-    def broken(self, _query: str) -> None:
-        self._answer(500, b"", {})
-
-    def nonsense(self, _query: str) -> None:
-        self.wfile.write(b"220 smtp.example ready\r\n")
-
-    def nowhere(self, _query: str) -> None:
-        self._answer(302, b"", {})
-
-    def redirect(self, query: str) -> None:
-        self._answer(307, b"", {"Location": query})
-
-    def mirrors(self, query: str) -> None:
-        """Another one each time: those of the query, one after the other."""
-        self._answer(302, b"", {"Location": query.split(",")[next(turns) % len(query.split(","))]})
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        try:
-            self.wfile.write(body)
-        except ConnectionError:
-            return
-
-    def log_message(self, *_arguments: object) -> None:
-        """Nothing."""
-
-
-stopping = threading.Event()
-turns = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    stopping.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        stopping.set()
-        server.shutdown()
-
-
-@pytest.fixture
-def fetcher(port: int) -> Fetcher:
-    return Fetcher(AllowList(frozenset({("127.0.0.1", port), ("oos.example", port)})), resolver=resolver)
-
-
-def resolver(host: str, _port: int) -> list[Address]:
-    """Every name leads to this machine."""
-    try:
-        return [ipaddress.ip_address(host)]
-    except ValueError:
-        return [ipaddress.ip_address("127.0.0.1")]
+from tests.objects.odd_server import BODY, LIMITS, turns
+from tests.objects.odd_server import fetcher as fetcher
+from tests.objects.odd_server import port as port
 
 
 def test_a_url_with_any_query_is_fetched_with_its_headers(fetcher: Fetcher, port: int) -> None:
@@ -270,95 +143,6 @@ def test_a_server_that_misbehaves(
     assert "hush" not in str(caught.value)
 
 
-@pytest.mark.parametrize("path", ["slow", "silent"])
-def test_time_is_bounded(fetcher: Fetcher, port: int, path: str) -> None:
-    started = time.monotonic()
-    with pytest.raises((DownloadTooSlow, DownloadFailed, UrlUnreachable)):
-        fetcher.read(
-            f"http://127.0.0.1:{port}/{path}", "FileLocation", Limits(10**9, seconds=0.5, idle_seconds=0.5)
-        )
-    assert time.monotonic() - started < 3
-
-
-@pytest.mark.parametrize("path", ["slow_status", "slow_headers", "slow_chunk"])
-def test_time_is_bounded_whatever_comes_byte_by_byte(fetcher: Fetcher, port: int, path: str) -> None:
-    """Each byte is in time: a manifest's URL could hold a thread of the API for days."""
-    started = time.monotonic()
-    with pytest.raises(DownloadTooSlow):
-        fetcher.read(
-            f"http://127.0.0.1:{port}/{path}", "FileLocation", Limits(10**9, seconds=0.5, idle_seconds=5)
-        )
-    assert time.monotonic() - started < 3
-
-
-@pytest.mark.parametrize("path", ["slow_chunk", "slow"])
-def test_what_only_drips_is_given_up(fetcher: Fetcher, port: int, path: str) -> None:
-    """By what comes while it is waited for, long before the time of the download is over."""
-    limits = Limits(10**9, seconds=1000, idle_seconds=5, least_bytes_per_second=64 * 1024, pace_seconds=0.5)
-    started = time.monotonic()
-    with pytest.raises(DownloadDrips, match=r"KiB a second for 0 seconds, and at least 64 are expected"):
-        fetcher.read(f"http://127.0.0.1:{port}/{path}", "FileLocation", limits)
-    assert time.monotonic() - started < 5
-
-
-def test_a_reader_that_is_slow_is_not_taken_for_a_slow_server(fetcher: Fetcher, port: int) -> None:
-    limits = Limits(10**9, seconds=1000, least_bytes_per_second=10**9, pace_seconds=1)
-    received = 0
-    with fetcher.open(f"http://127.0.0.1:{port}/large", "FileLocation", limits) as download:
-        for chunk in download.chunks:
-            received += len(chunk)
-            stopping.wait(0.1)
-    assert received == LARGE_BYTES
-
-
-@pytest.mark.parametrize("path", ["slow_headers", "silent", "slow_chunk"])
-def test_a_download_that_nobody_wants_any_more_ends_while_nothing_comes(
-    fetcher: Fetcher, port: int, path: str
-) -> None:
-    class Cancelled(Exception):
-        pass
-
-    def cancel() -> None:
-        raise Cancelled
-
-    url, limits = f"http://127.0.0.1:{port}/{path}", Limits(10**9, seconds=1000)
-    started = time.monotonic()
-    with pytest.raises(Cancelled), fetcher.open(url, "FileLocation", limits, cancel) as download:
-        assert list(download.chunks) == []
-    assert time.monotonic() - started < 5
-
-
-@pytest.mark.parametrize("path", ["slow_headers", "silent"])
-def test_an_answer_has_less_time_than_a_download(fetcher: Fetcher, port: int, path: str) -> None:
-    limits = Limits(10**9, seconds=1000, answer_seconds=0.5)
-    with pytest.raises((DownloadTooSlow, UrlUnreachable)):
-        fetcher.read(f"http://127.0.0.1:{port}/{path}", "FileLocation", limits)
-
-
-def test_many_addresses_where_nobody_answers_have_one_time(port: int) -> None:
-    def many(_host: str, _port: int) -> list[Address]:
-        return [ipaddress.ip_address("127.0.0.1")] * 20
-
-    full = socket.socket()
-    with full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        where = full.getsockname()
-        waiting = [socket.socket() for _ in range(4)]
-        for each in waiting:  # once its queue is full, it answers nobody
-            each.settimeout(0)
-            each.connect_ex(where)
-        started = time.monotonic()
-        allowed = AllowList(frozenset({("many.example", where[1])}))
-        with pytest.raises(UrlUnreachable):
-            Fetcher(allowed, resolver=many).read(
-                f"http://many.example:{where[1]}/", "FileLocation", Limits(1000, seconds=1, idle_seconds=0.5)
-            )
-        assert time.monotonic() - started < 5
-        for each in waiting:
-            each.close()
-
-
 def test_nobody_there(port: int) -> None:
     fetcher = Fetcher(AllowList(frozenset({("127.0.0.1", 1)})))
     with pytest.raises(UrlUnreachable):
@@ -378,22 +162,6 @@ def test_no_such_host() -> None:
 
     with pytest.raises(UrlUnreachable, match="not known"):
         Fetcher(AllowList(), resolver=unknown).read("http://nowhere.example/", "FileLocation", LIMITS)
-
-
-def test_a_resolver_that_does_not_answer_has_the_time_of_the_download() -> None:
-    asked = threading.Event()
-
-    def silent(_host: str, _port: int) -> list[Address]:
-        asked.wait(10)
-        return []
-
-    started = time.monotonic()
-    with pytest.raises(UrlUnreachable, match="not resolved in time"):
-        Fetcher(AllowList(), resolver=silent).read(
-            "http://a.example/", "FileLocation", Limits(9, seconds=0.2)
-        )
-    asked.set()
-    assert time.monotonic() < started + 5
 
 
 @pytest.mark.parametrize("failing", ["broken", "missing", "refused", "nonsense"])

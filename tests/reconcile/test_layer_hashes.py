@@ -8,8 +8,7 @@ from structlog.testing import capture_logs
 from souche.reconcile import layer_hashes
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
-from tests.storage.bench import SIZE
-from tests.storage.contract import A, S
+from tests.storage.bench import SIZE, A, S
 from tests.workflows.world import World
 
 

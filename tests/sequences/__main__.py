@@ -9,7 +9,8 @@ from pathlib import Path
 
 import structlog
 
-from tests.sequences.machine import Figures, Machine, Violation
+from tests.sequences.machine import Figures, Machine
+from tests.sequences.sequence_state import Violation
 
 OF_ONE_REGION = 50
 """sequences before the records of what was deleted slow the region down"""

@@ -7,7 +7,8 @@ from typing import Final
 import pytest
 import structlog
 
-from tests.sequences.machine import Figures, Machine, Violation
+from tests.sequences.machine import Figures, Machine
+from tests.sequences.sequence_state import Violation
 
 SEQUENCES: Final = 200
 LENGTH: Final = 10

@@ -4,13 +4,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Protocol, cast
 
 import nbd
 
 from souche.errors import ComputeFailed, Unavailable
 from souche.model.disks import DiskSource, GuestHold
-from souche.storage.base import VolumeStore
+from souche.storage.base import Capture, VolumeStore
 
 MIB = 1024 * 1024
 SIZE = MIB
@@ -100,3 +101,22 @@ def read_snapshot(store: VolumeStore, snapshot_id: str) -> bytes:
 def padded(data: bytes, size: int = SIZE) -> bytes:
     """Bytes at the start of a disk of zeros."""
     return data.ljust(size, b"\0")
+
+
+A, B, C = "vol-0000000a", "vol-0000000b", "vol-0000000c"
+S, T, U = "snap-00000001", "snap-00000002", "snap-00000003"
+VM = "i-00000001"
+DATE = datetime(2026, 11, 24, 10, 0, 0, 125000, tzinfo=UTC)
+
+
+def freeze(bench: Bench, volume_id: str, snapshot_id: str) -> None:
+    bench.store.capture([Capture(volume_id, snapshot_id)], vm_id=None, live=None)
+
+
+def running(bench: Bench, *volume_ids: str, kind: type[Guest] = Guest) -> Guest:
+    return kind({volume_id: bench.store.volume_source(volume_id) for volume_id in volume_ids})
+
+
+def guest_write(bench: Bench, guest: Guest, volume_id: str, data: bytes, offset: int = 0) -> None:
+    assert guest.open is not None
+    bench.write(volume_id, guest.open[volume_id], offset, data)

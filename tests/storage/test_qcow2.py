@@ -15,8 +15,8 @@ from souche.formats.qcow2_stream import qcow2_stream
 from souche.model.disks import DiskSource, FileSource
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
-from tests.storage.bench import SIZE, padded, read_snapshot, write
-from tests.storage.contract import A, S, StoreContract
+from tests.storage.bench import SIZE, A, S, padded, read_snapshot, write
+from tests.storage.contract import StoreContract
 from tests.storage.machine import StoreMachine
 from tests.support.memory_volumes import convert_argv
 

@@ -20,8 +20,7 @@ import pytest
 from souche.model.disks import DiskSource, FileSource, GuestHold
 from souche.storage.base import Capture
 from souche.storage.qcow2.inspection import Qcow2Inspector
-from tests.storage.bench import SIZE, padded, read, read_snapshot, write
-from tests.storage.contract import VM, A, B, S, T
+from tests.storage.bench import SIZE, VM, A, B, S, T, padded, read, read_snapshot, write
 from tests.storage.test_qcow2 import Qcow2Bench, exported
 from tests.support.inventories import inventory_of
 

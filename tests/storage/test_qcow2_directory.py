@@ -21,8 +21,7 @@ from souche.room import MIB
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
 from souche.storage.qcow2.argv import rename_backing
-from tests.storage.bench import SIZE, Guest, padded, read, read_snapshot, write
-from tests.storage.contract import VM, A, B, S, T, freeze
+from tests.storage.bench import SIZE, VM, A, B, Guest, S, T, freeze, padded, read, read_snapshot, write
 from tests.storage.test_qcow2 import Qcow2Bench, exported
 from tests.support.inventories import inventory_of
 from tests.support.medium import Medium

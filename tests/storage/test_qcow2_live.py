@@ -13,8 +13,7 @@ from souche.errors import StorageFailed, Unavailable
 from souche.model.disks import DiskSource, GuestHold
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store
-from tests.storage.bench import SIZE, padded, read_snapshot
-from tests.storage.contract import VM, A, B
+from tests.storage.bench import SIZE, VM, A, B, padded, read_snapshot
 from tests.storage.daemon import Daemon, daemon
 from tests.storage.test_qcow2 import Qcow2Bench
 from tests.support.inventories import inventory_of

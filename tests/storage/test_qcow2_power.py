@@ -10,8 +10,7 @@ import pytest
 from souche.model.disks import FileSource
 from souche.storage.base import Capture
 from souche.storage.qcow2 import Qcow2Store, capture, directory, journal, pointers, records
-from tests.storage.bench import SIZE, Guest, write
-from tests.storage.contract import VM, A, B, C, S, T, U, freeze
+from tests.storage.bench import SIZE, VM, A, B, C, Guest, S, T, U, freeze, write
 from tests.storage.power import Medium, Recorder, recorder
 from tests.storage.test_qcow2 import Qcow2Bench, exported
 from tests.support.inventories import inventory_of

@@ -3,31 +3,26 @@
 import gzip
 import struct
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
-from souche.app import image_imports, images, snapshot_imports, snapshots
+from souche.app import image_imports, snapshot_imports
 from souche.app.image_imports import FromManifest
 from souche.app.images import ImageSettings
 from souche.app.snapshot_imports import FromUrl
 from souche.model.accounts import Principal
 from souche.model.disks import FileSource
-from souche.model.images import Image, VmAttributes
-from souche.model.snapshots import Snapshot
+from souche.model.images import VmAttributes
 from souche.objects.addresses import AllowList
 from souche.objects.fetch import Fetcher
 from souche.reconcile import leftovers
-from souche.refusals import SnapshotInUse
 from souche.states import ImageState, SnapshotState
 from souche.transfer import import_disk
 from souche.transfer.disk_importer import DiskImporter
 from souche.transfer.import_disk import limits
-from souche.workflows import engine
 from tests.support.bucket import bucket as web_server
 from tests.support.exported import (
     LINEAGE,
@@ -42,41 +37,13 @@ from tests.support.exported import (
     qcow2,
 )
 from tests.support.folder_oos import FolderOos
-from tests.support.polling import eventually
-from tests.support.region import make_account
 from tests.support.resources import dump, read_image, read_snapshot
-from tests.workflows.world import MemoryDisks, Row, Seen, World, assemble
+from tests.workflows.importing import alice as alice
+from tests.workflows.importing import import_image, import_snapshot, nothing_left
+from tests.workflows.importing import world as world
+from tests.workflows.world import World
 
 TOO_LARGE = (4 * MIB + 4 * MIB // 16 + 64 * MIB) + 1
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = assemble(tmp_path, MemoryDisks(), seed=1)
-    world.region.store.migrate()
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def alice(world: World) -> Principal:
-    return make_account(world.region)
-
-
-def import_image(world: World, who: Principal, location: str, **settings: str) -> Image:
-    pending = image_imports.create(
-        world.region, who, FromManifest(ImageSettings(settings.get("name")), location)
-    )
-    assert pending.state == ImageState.PENDING
-    world.run(world.the_operation())
-    return read_image(world.region, pending.image_id)
-
-
-def import_snapshot(world: World, who: Principal, location: str, size_bytes: int = 4 * MIB) -> Snapshot:
-    pending = snapshot_imports.create(world.region, who, FromUrl(location, size_bytes))
-    assert pending.state == SnapshotState.IN_QUEUE
-    world.run(world.the_operation())
-    return read_snapshot(world.region, pending.snapshot_id)
 
 
 FORMS: dict[str, Callable[[bytes], bytes]] = {
@@ -375,109 +342,6 @@ def test_the_sweep_leaves_what_is_on_its_way(world: World, alice: Principal) -> 
     file.write_bytes(b"half a disk")
     leftovers.remove_staged(world.parts, world.home / "staging")
     assert file.exists()
-
-
-def nothing_left(world: World) -> bool:
-    seen: Seen = world.see()
-    sources = [key for key in seen.rows if key.startswith(("disk_imports", "image_mappings"))]
-    return (seen.snapshots, seen.staged, seen.outstanding, sources) == ({}, [], [], [])
-
-
-def cancelled_snapshot(world: World, alice: Principal, url: str) -> Callable[[], None]:
-    snapshot = snapshot_imports.create(world.region, alice, FromUrl(url, 4 * MIB))
-    return lambda: snapshots.delete(world.region, alice, snapshot.snapshot_id)
-
-
-def cancelled_image(world: World, alice: Principal, url: str) -> Callable[[], None]:
-    location = put_manifest(disk(put_disk(packed(SYSTEM))), disk(url, Device="/dev/xvdb"))
-    image = image_imports.create(world.region, alice, FromManifest(ImageSettings(None), location))
-    return lambda: images.delete(world.region, alice, image.image_id)
-
-
-CANCELLED = {"a snapshot": cancelled_snapshot, "an image": cancelled_image}
-
-
-@dataclass
-class At:
-    """A journal that does something at a moment of a step."""
-
-    step: str
-    moment: str
-    do: Callable[[], None]
-
-    def once(self, name: str, action: Callable[[], None], *, until_success: bool) -> str | None:
-        if (name, self.moment) == (self.step, "before"):
-            self.do()
-        reason = engine.Unjournalled().once(name, action, until_success=until_success)
-        if (name, self.moment) == (self.step, "after"):
-            self.do()
-        return reason
-
-
-def untouched(world: World) -> bool:
-    """Whether there is neither image nor snapshot nor disk, and nothing on its way."""
-    rows = [key for key in world.see().rows if key.startswith(("snapshots", "images", "image_mappings"))]
-    return nothing_left(world) and rows == []
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("kind", CANCELLED)
-def test_a_deleted_import_leaves_nothing(world: World, alice: Principal, kind: str, moment: str) -> None:
-    """Before its disks are taken in, and when they are."""
-    delete = CANCELLED[kind](world, alice, put_disk(packed(SYSTEM)))
-    world.run(world.the_operation(), At("take in", moment, delete))
-    assert untouched(world)
-
-
-@pytest.mark.parametrize("kind", CANCELLED)
-def test_an_import_that_downloads_hears_that_it_is_deleted(world: World, alice: Principal, kind: str) -> None:
-    """Its server sends nothing for a quarter of an hour."""
-    delete = CANCELLED[kind](world, alice, put_disk(SYSTEM, pause_seconds=900))
-    operation = world.the_operation()
-    work = threading.Thread(target=world.run, args=(operation,), daemon=True)
-    work.start()
-    eventually(lambda: [row["state"] for row in snapshot_rows(world)].count("pending") > 0, 20)
-    delete()
-    work.join(15)
-    assert not work.is_alive()
-    assert untouched(world)
-
-
-def snapshot_rows(world: World) -> list[Row]:
-    return [row for key, row in world.see().rows.items() if key.startswith("snapshots")]
-
-
-@pytest.mark.parametrize("kind", CANCELLED)
-def test_an_import_that_waits_for_its_turn_hears_that_it_is_deleted(
-    world: World, alice: Principal, kind: str
-) -> None:
-    delete = CANCELLED[kind](world, alice, put_disk(packed(SYSTEM)))
-    turns = world.parts.importer.turns
-    with ExitStack() as held:
-        for account_id in ("1", "2", "3", "4"):
-            held.enter_context(turns.turn(account_id))
-        work = threading.Thread(target=world.run, args=(world.the_operation(),), daemon=True)
-        work.start()
-        delete()
-        work.join(15)
-        assert not work.is_alive()
-    assert untouched(world)
-
-
-def test_an_import_that_is_complete_is_deleted_as_any_snapshot(world: World, alice: Principal) -> None:
-    delete = cancelled_snapshot(world, alice, put_disk(packed(SYSTEM)))
-    world.run(world.the_operation(), At("complete", "after", delete))
-    assert [operation.workflow for operation in world.outstanding()] == ["delete_snapshot"]
-    world.run_all()
-    assert untouched(world)
-
-
-def test_a_snapshot_of_an_image_that_is_imported_goes_with_its_image_only(
-    world: World, alice: Principal
-) -> None:
-    image = image_imports.create(world.region, alice, FromManifest(ImageSettings(None), put_manifest()))
-    with pytest.raises(SnapshotInUse):
-        snapshots.delete(world.region, alice, image.snapshot_ids[0])
 
 
 def test_the_time_of_an_import_does_not_go_by_the_size_that_is_said() -> None:
