@@ -33,7 +33,7 @@ LONGEST = ["tests/guests", "tests/guests/test_i386.py", "tests/compute", "tests/
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let QEMU's own user and others through the folders that tests make, whatever the caller's umask."""
+    """Let QEMU's user and others enter the folders that tests make, with any umask of the caller."""
     os.umask(0o022)
     config.pluginmanager.register(Unfinished())
 
@@ -75,7 +75,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> LoadS
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
     """A file's tests go to one worker, and those of `LONGEST` that share a region or a laboratory. A guest takes one
-    core, and what needs none is done beside it."""
+    core; tests without guests run beside it."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _group(nodeid)
@@ -92,7 +92,7 @@ def _turn(group: str) -> int:
 
 
 def _quiet(_what: str, _done: float) -> None:
-    """The progress of a build that nobody watches."""
+    """Ignores the progress of a build."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -158,7 +158,7 @@ def _built(recipe: Recipe) -> Path:
 
 @pytest.fixture(scope="session")
 def debian_12_image() -> Path:
-    """The official Debian 12 disk. Beside it, in a file of JSON, are the packages that are in it."""
+    """The official Debian 12 disk. A JSON file beside it lists its packages."""
     return _built(Shelf().get("debian-12"))
 
 

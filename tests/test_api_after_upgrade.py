@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from tests.api_load import Region
 from tests.support.databases import Databases
-from tests.test_api_processes import Region, answering
+from tests.test_api_processes import answering
 from tests.test_main import GRACE_SECONDS, serving, told
 
 

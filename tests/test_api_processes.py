@@ -30,7 +30,7 @@ from tests.wire.server import Server
 
 NUMBERS = count(1)
 SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "12"))
-"""for how long processes are killed under load; 300 were run by hand"""
+"""time for which processes are killed under load; runs of 300 passed too"""
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_what_one_process_wrote_the_next_read_of_the_other_shows(region: Region)
 
 
 def test_what_is_asked_of_one_process_the_server_does(region: Region) -> None:
-    """And the process that was asked hears of it, also where it waits for the end."""
+    """The process that got the request learns of it, also if it waits for the end."""
     first, second = region.ports
     volume = region.call(first, "CreateVolume", SubregionName="souche-1a", Size=1)["Volume"]["VolumeId"]
     snapshot = region.call(second, "CreateSnapshot", VolumeId=volume)["Snapshot"]["SnapshotId"]
@@ -267,7 +267,7 @@ def kill_at_random(processes: list[Process], loads: list[Load]) -> None:
 
 
 def compare(region: Region, loads: list[Load]) -> None:
-    """What is there is what was acknowledged, in each process, when all work is done."""
+    """When all work is done, each process shows exactly what was acknowledged."""
     models = [load.model for load in loads]
     for port in region.ports:
 
@@ -302,4 +302,4 @@ def test_a_process_that_answers_alone_has_metrics_of_its_own_if_they_are_asked_f
     assert 'souche_sweep_interval_seconds{sweep="withdrawn"} 60.0' in text
     assert "souche_vms" not in text
     with answering(region.home, *region.options):
-        """Beside its server: the default's address, which is the server's, is not asked for."""
+        """It runs beside its server and does not try to listen on the default address, which is the server's."""

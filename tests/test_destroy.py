@@ -94,7 +94,7 @@ def test_a_region_on_sqlite_is_destroyed_when_that_is_confirmed(tmp_path: Path) 
 def test_one_that_is_killed_after_any_step_goes_on(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Until then no server takes what is left for a region, or for a part of one."""
+    """Until then no server accepts the rest as a region or a part of one."""
     url = request.getfixturevalue("url") if kind == "postgresql" else ""
     home = homes.make(tmp_path / "home", url)
     whole = objects(url) if url else set()

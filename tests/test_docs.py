@@ -110,7 +110,7 @@ def _words_of_the_code() -> frozenset[str]:
 
 
 def test_names_of_the_glossary_exist() -> None:
-    """Those that are explained, in the modules that are named."""
+    """The explained ones, in the named modules."""
     section = (ROOT / "ARCHITECTURE.md").read_text().partition("## Glossary")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \(([^)]*)\) \|", section, re.MULTILINE)
     assert rows

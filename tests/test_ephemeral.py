@@ -1,4 +1,4 @@
-"""`souche serve --ephemeral`: the home goes with the server, whatever ends it."""
+"""`souche serve --ephemeral`: the home is removed with the server, by any end."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def test_a_signal_ends_the_server_and_the_home_is_gone(tmp_path: Path, number: s
 
 
 def test_a_second_signal_does_not_keep_the_home(tmp_path: Path) -> None:
-    """It comes while the home is being removed: there is nobody to pass it on to."""
+    """It arrives while the home is being removed, when no server can take it."""
     many = "[(home / f'{n}').mkdir() for n in range(3000)]"
     with begun(tmp_path / "home", many) as process:
         ready(process)

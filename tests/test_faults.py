@@ -1,4 +1,4 @@
-"""`make faults`, in short; and that it would see what it looks for."""
+"""`make faults`, in short, and its detection of each fault."""
 
 import random
 import subprocess

@@ -1,5 +1,5 @@
-"""What guests reach at their bridge's address (`--guest-services`); the loopback device stands for a bridge. That
-nobody else reaches it is in tests/compute/test_guest_nat.py."""
+"""What guests reach at their bridge's address (`--guest-services`); the loopback device replaces a bridge.
+tests/compute/test_guest_nat.py tests that nothing else reaches it."""
 
 import socket
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which region a home is of: what does not belong together is refused, and nothing of it is changed."""
+"""The identity of a home: files of different regions are refused, and not changed."""
 
 import os
 import shutil
@@ -156,7 +156,7 @@ def test_the_beginning_of_a_restore_is_not_served(tmp_path: Path, layers: list[s
 
 @pytest.mark.parametrize("name", ["layers", "volumes", "snapshots", "captures", "trash", "trash/volumes"])
 def test_without_a_folder_that_says_what_is_wanted_it_does_not_start(home: Home, name: str) -> None:
-    """What it named would be taken for left over, and removed."""
+    """Its disks would count as leftovers, and be removed."""
     shutil.rmtree(home.disks / name)
     assert_refused(home, FolderMissing)
     (home.disks / name).mkdir()

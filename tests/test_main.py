@@ -1,4 +1,4 @@
-"""The `souche` command as a process: it serves, it ends, it goes on where it was."""
+"""The `souche` command as a process: it serves, ends, and continues after a restart."""
 
 import fcntl
 import json
@@ -120,7 +120,7 @@ def blocked_disks(home: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Served]]:
-    """A region that runs while these tests do, for those that leave it as it is."""
+    """A region that runs during these tests, for tests that do not change it."""
     home = tmp_path_factory.mktemp("region") / "home"
     with serving(home) as served:
         yield home, served
@@ -235,7 +235,7 @@ def test_workflow_in_flight_is_resumed(
 def test_disks_without_their_records_are_not_taken_for_leftovers(
     home: Path, serve: Callable[[], Served]
 ) -> None:
-    """An empty database would make every disk one that nobody owns, to be removed within seconds."""
+    """With an empty database every disk would have no owner, and be removed within seconds."""
     served, account = serve(), told("account", "create", "alice", "--home", home)
     made = served.call(account, "CreateVolume", SubregionName="souche-1a", Size=1)["Volume"]
     eventually(lambda: (home / "disks" / "volumes" / made["VolumeId"]).is_symlink(), GRACE_SECONDS)

@@ -15,7 +15,7 @@ SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "FILES"
 
 
 def shown(page: str) -> str:
-    """What a reader sees, on lines as long as they need be; groff has nothing to complain of."""
+    """The rendered page, with lines of any length. groff must not warn."""
     done = subprocess.run(
         ["groff", "-man", "-ww", "-Tutf8", "-P-cbou", "-rLL=2000n"],
         input=PAGES[page],

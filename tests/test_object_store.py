@@ -57,7 +57,7 @@ def store(endpoint: str, account: dict[str, Any]) -> S3Store:
 
 
 def has_ready_store(readiness: str) -> bool:
-    """Whether the region says so, whatever it says of its other parts."""
+    """Whether the region reports this, without regard to its other parts."""
     try:
         answer = urlopen(readiness)  # noqa: S310 (a URL of ours)
     except HTTPError as unready:
@@ -130,8 +130,8 @@ def elsewhere(tmp_path: Path) -> Iterator[Elsewhere]:
 
 
 def test_an_export_by_the_key_of_an_account_elsewhere(tmp_path: Path, elsewhere: Elsewhere) -> None:
-    """OsuApiKey with --export-endpoint (reference section 4): into a bucket that this region has no way to by itself;
-    the other region imports what is there."""
+    """OsuApiKey with --export-endpoint (reference section 4): into a bucket that this region cannot reach without the
+    key; the other region imports it."""
     home = tmp_path / "home"
     alice = told("account", "create", "alice", "--home", home)
     with serving(home, "--oos-listen", "", "--export-endpoint", elsewhere.oos) as region:
@@ -149,7 +149,7 @@ def test_an_export_by_the_key_of_an_account_elsewhere(tmp_path: Path, elsewhere:
 
 
 def test_a_region_whose_object_store_is_elsewhere(tmp_path: Path, elsewhere: Elsewhere) -> None:
-    """A bucket that is there already is an account's once the operator gives it to it."""
+    """An existing bucket belongs to an account when the operator gives it to the account."""
     home, key_file = tmp_path / "home", tmp_path / "key"
     key_file.write_text(f"{elsewhere.account['AccessKeyId']}\n{elsewhere.account['SecretKey']}\n")
     alice = told("account", "create", "alice", "--home", home)

@@ -1,4 +1,4 @@
-"""The operator's commands beside a server, which does what they ask, and without one."""
+"""The operator's commands with a server, which executes them, and without one."""
 
 import json
 import os
@@ -131,7 +131,7 @@ STEPS: Final = [
     (("image", "undo", "IMAGE"), {"ImageId", "DeprecatedOn"}),
     (("image", "withdraw", "IMAGE", "--now", "--reason", "old"), {"ImageId", "WithdrawnOn"}),
 ]
-"""What is done with an image, and names of what is told then."""
+"""Actions on an image, and the names in their progress."""
 
 
 def test_the_server_tells_what_commands_show(

@@ -1,4 +1,4 @@
-"""Who may read what: another user of the machine reads no file of a region, by whatever name (issue 9, 3.1)."""
+"""Another user of the machine can read no file of a region, by any name (issue 9, 3.1)."""
 
 import os
 import pwd
@@ -45,7 +45,7 @@ def readable_by(user: str, files: list[Path]) -> set[Path]:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """In a folder that everybody may pass through, whatever TMPDIR is."""
+    """In a folder that everybody may enter, with any TMPDIR."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
         Path(folder).chmod(0o711)
         yield Path(folder) / "home"

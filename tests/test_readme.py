@@ -123,7 +123,7 @@ def call(reader: Reader, action: str, **request: Any) -> Any:
 
 
 def test_the_page_has_no_other_commands() -> None:
-    """Whatever is added to the page has to be added here."""
+    """Additions to the page must be added here."""
     assert [(block.section, block.language) for block in BLOCKS] == [
         ("Two commands", ""),
         ("One minute with pip", ""),

@@ -1,4 +1,4 @@
-"""Imports by `souche serve` as a process: killed again and again, it goes on where it was."""
+"""Imports by `souche serve` as a process: killed repeatedly, it continues."""
 
 import random
 import threading

@@ -1,4 +1,4 @@
-"""The key of a region as `souche serve` has it: shown, made once, and required of others."""
+"""The key of a region in `souche serve`: shown, created once, and required from others."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a service manager is told, and the unit for systemd."""
+"""Notifications to a service manager, and the unit for systemd."""
 
 import configparser
 import shlex

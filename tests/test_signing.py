@@ -1,4 +1,4 @@
-"""The region's signing key, and the public keys of others."""
+"""The region's signing key, and public keys of other regions."""
 
 import stat
 from pathlib import Path

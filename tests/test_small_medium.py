@@ -1,4 +1,5 @@
-"""A region on a small file system of its own (tmpfs), filled to the last block: it says so, it starts, it goes on."""
+"""A region on a small file system of its own (tmpfs), filled to the last block: it reports that, starts, and
+continues."""
 
 import gzip
 import json
@@ -45,7 +46,7 @@ def served(home: Path, *options: str) -> Any:
 
 
 def fill(home: Path, *, left_bytes: int = 0) -> Path:
-    """Take what is free, as a guest may. At once: what the region gives up meanwhile stays free."""
+    """Take the free space, as a guest may. In one step: space that the region releases meanwhile stays free."""
     filler = home.parent / "filler"
     with filler.open("ab") as file:
         while (wanted := free_bytes(home) - left_bytes) > 0:
@@ -74,7 +75,7 @@ def snapshot_state(region: Served, account: dict[str, Any], snapshot_id: str) ->
 
 
 def test_an_import_larger_than_the_medium_leaves_it_as_it_was(home: Path) -> None:
-    """It says nothing of its length, and stops at the reserve; everybody writes on meanwhile and afterwards."""
+    """Its length is not announced, and it stops at the reserve; other writes succeed during and after it."""
     url = bucket().put("disk.raw", os.urandom(SIZE_MIB * MIB), announced=None)
     with served(home) as region:
         account = told("account", "create", "alice", "--home", home)
@@ -129,7 +130,7 @@ def test_a_full_region_says_so_starts_again_and_goes_on(home: Path) -> None:
 
 
 def test_a_start_that_needs_more_than_is_left_ends_in_one_line(home: Path) -> None:
-    """The ballast is gone, and the journal cannot be made."""
+    """The ballast is removed, and the journal cannot be created."""
     with served(home):
         pass
     for name in ("ballast", "journal.sqlite"):

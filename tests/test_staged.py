@@ -1,4 +1,4 @@
-"""What an operator's command has staged is gone when a signal ends it; after a kill nobody holds it."""
+"""A command removes its staged files when a signal ends it; after a kill no process holds them."""
 
 import os
 import signal

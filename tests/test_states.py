@@ -1,4 +1,4 @@
-"""Named states on both databases: what is in them, kills after each step, and whom they refuse."""
+"""Named states on both databases: their content, kills after each step, and refusals."""
 
 import shutil
 import sqlite3

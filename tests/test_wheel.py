@@ -31,7 +31,7 @@ for each in pkgutil.walk_packages(souche.__path__, "souche."):
 
 @pytest.fixture(scope="module")
 def programs() -> Iterator[Path]:
-    """The programs of the environment. Everybody can reach it, whatever the folders of pytest are."""
+    """The programs of the environment. Everybody can enter it, unlike the folders of pytest."""
     with tempfile.TemporaryDirectory(prefix="souche-wheel-") as folder:
         Path(folder).chmod(0o755)
         yield bare_environment.make(Path(folder))
@@ -69,7 +69,7 @@ def told(programs: Path, own: Path, *words: str | Path) -> dict[str, Any]:
 
 @contextmanager
 def served(programs: Path, own: Path) -> Iterator[None]:
-    """A region for as long as the context lives, and no longer."""
+    """A region during the context."""
     words = ("--home", own / "home", "--compute", "simulated", "--listen", "127.0.0.1:0", "--ephemeral")
     with (own / "log").open("wb") as log:
         line = command(programs / "souche", "serve", *words)
@@ -132,7 +132,7 @@ def test_simulated_guests_run_for_a_user_who_has_only_the_wheel(
             return str(seen["State"])
 
         eventually(lambda: state() == "running", SECONDS)
-        # The server looks into the disk, in the sandbox that this user may make.
+        # The server inspects the disk, in a sandbox that this user may create.
         report = told(programs, own, "image", "check", image["ImageId"], "--again", "--wait")
         assert (report["State"], report["Engine"]) == ("completed", "tsk"), report
 

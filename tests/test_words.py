@@ -36,6 +36,7 @@ OTHER_WORDS = {
     "config/table.py": "help of `souche serve`, which names the API's actions",
     "formats/companion.py": "members of a file",
     "formats/manifest.py": "members of a file",
+    "main/destroying.py": "members of a file",
     "main/public_range.py": "advice to the operator, who has the API",
     "main/serving.py": "members of a file",
     "objects/emptying.py": "members of S3's answers",

@@ -1,4 +1,4 @@
-"""Cached answers. `tests/support/client.py` holds every one of them against a fresh one."""
+"""Cached answers. `tests/support/client.py` compares each of them with a fresh one."""
 
 import json
 import subprocess

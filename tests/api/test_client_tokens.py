@@ -78,7 +78,7 @@ def _made(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settle(client: Client, resource_id: str) -> None:
-    """What a workflow would bring about: no workflows run here."""
+    """What a workflow would do: no workflows run here."""
     with client.region.store.begin() as connection:
         if resource_id.startswith("vol-"):
             volumes.set_state(connection, resource_id, VolumeState.AVAILABLE)

@@ -36,10 +36,10 @@ APART = {
 """codes that have a status or a Type of their own"""
 
 SEEN = {"4110", "4120", "4125", "9029", "9085", "9094", "10001"}
-"""from 4000 on, codes that the service was seen to answer and that the clients' list has not"""
+"""from 4000 on, codes that the service was seen to return and that the clients' list lacks"""
 
 LIMITS = {(413, "4106"), (408, "4106"), (503, "10001")}
-"""of ours: how long a request may be, and may take to come; the space of the region"""
+"""Souche's own: the size of a request, the time of its arrival, the space of the region"""
 
 OURS = {"10000"}
 """too many requests: the service was seen to answer 429, and nobody recorded the code"""

@@ -63,7 +63,7 @@ SHOWN_AND_FOUND_BY = {
 
 @pytest.mark.parametrize("field", SHOWN_AND_FOUND_BY)
 def test_an_image_is_found_by_what_it_shows(region: Region, field: str) -> None:
-    """Signs that are special in patterns stand for themselves where there are no wildcards."""
+    """Characters that are special in patterns are literal where wildcards are not supported."""
     client = Client(region, make_account(region, "vendor", alias="Vendor *?[x]"))
     for changes in ({}, {"description": "a*b?c[d]%_"}, {"state": ImageState.FAILED, "mappings": ()}):
         image = make_image(region, client.who, f"image ({len(changes)})/.-", **changes)

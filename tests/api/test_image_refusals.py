@@ -373,7 +373,7 @@ def test_a_long_description_or_an_unknown_code_is_not_put(
 def test_an_image_that_is_unknown_or_anothers_is_not_deleted(
     scene: Mapping[str, Any], image_id: str | None, expected: Row
 ) -> None:
-    """What is seen and another's is told as such: AccessDenied 5, where UpdateImage says 5023."""
+    """A visible image of another account is refused with AccessDenied 5; UpdateImage refuses it with 5023."""
     _refused(scene, "DeleteImage", {"ImageId": image_id}, expected)
 
 

@@ -164,7 +164,7 @@ def test_a_name_has_3_to_128_of_the_characters_allowed(client: Client, name: str
 
 
 def test_a_name_is_unique_in_its_account_only(client: Client, other: Client) -> None:
-    """A public image of another account keeps nobody from its name."""
+    """A public image of another account does not reserve its name."""
     make_image(client.region, other.who, "taken", permissions=Permissions(public=True))
     snapshot_id = make_snapshot(client.region, client.who).snapshot_id
     request = registering(root(snapshot_id), ImageName="taken")

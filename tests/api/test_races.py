@@ -1,7 +1,6 @@
-"""What another request writes between our look and our write is answered as if it had come before us.
-
-SQLite lets one writer in at a time; PostgreSQL does not. So the look is made blind here, once: it sees what a
-transaction sees that began before the other one was committed. The unique key of the database then refuses the write.
+"""A request that another one precedes between its read and its write is refused as if the other had come first. SQLite
+has one writer at a time; PostgreSQL has several. So these tests blind the read once: it sees what a transaction sees
+that began before the other's commit. The unique key of the database then refuses the write.
 """
 
 from collections.abc import Callable

@@ -181,7 +181,7 @@ def test_a_group_needs_its_name_and_its_description(client: Client, left: str) -
 
 
 def test_the_default_group_cannot_be_deleted(client: Client) -> None:
-    """Nor before anything has looked for it."""
+    """Not even before its first use."""
     assert client.refusal("DeleteSecurityGroup", SecurityGroupName="default").row == conflict(9051)
 
 

@@ -28,7 +28,7 @@ def test_a_new_group_lets_nothing_in(client: Client, web: str) -> None:
 
 
 def test_every_account_has_a_default_group(client: Client) -> None:
-    """It lets in its own members, and SSH and ping from the region's host: docs/compatibility.md."""
+    """It allows its members, and SSH and ping from the region's host: docs/compatibility.md."""
     (default,) = client("ReadSecurityGroups")["SecurityGroups"]
     itself = {
         "AccountId": client.who.account_id,
@@ -104,7 +104,7 @@ def test_a_list_of_rules_is_added_and_removed_as_one(client: Client, web: str) -
 
 
 def test_all_protocols_are_all_ports_too(client: Client, web: str) -> None:
-    """Whatever ports come with -1: the rule that is kept has none (cluster-api-provider-outscale #631)."""
+    """A rule with the protocol -1 has no ports, even if the request has (cluster-api-provider-outscale #631)."""
     (rule,) = add(client, web, IpProtocol="-1", FromPortRange=1, ToPortRange=65535, IpRange="10.131.0.0/16")
     assert rule == {**ALL, "IpRanges": ["10.131.0.0/16"]}
     assert add(client, make(client, "no protocol"), IpRange="10.131.0.0/16") == [rule]

@@ -1,4 +1,4 @@
-"""A region without space: what would write much is refused with the cause and when to try again, the rest goes on."""
+"""A region without space refuses large writes, with the cause and Retry-After. Other requests succeed."""
 
 import functools
 import json
@@ -105,7 +105,7 @@ def test_what_makes_room_and_what_takes_none_goes_on(world: World, cast: Cast, f
 
 @pytest.fixture
 def server(world: World, cast: Cast) -> Iterator[Server]:
-    """The region by HTTP; its database cannot grow any more."""
+    """The region over HTTP; its database cannot grow."""
 
     @sa.event.listens_for(world.region.store.engine, "begin")
     def full(connection: sa.Connection) -> None:

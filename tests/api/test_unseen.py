@@ -25,7 +25,7 @@ from tests.support.requests import (
     placeholders,
 )
 
-# Ids of what the region does not keep at all (an account's is only ever granted to, never looked up).
+# Ids of resources that the region does not have (an account's id is only granted to, never looked up).
 NOT_KEPT = {
     "AccountId",
     "AccountIds",
@@ -60,7 +60,7 @@ def scene(
 
 @contextmanager
 def statements(client: Client) -> Iterator[list[str]]:
-    """What the database is asked meanwhile."""
+    """The statements that the database gets during the context."""
     asked: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:

@@ -106,7 +106,7 @@ TRANSITIONS = ("StartVms", "StopVms", "RebootVms", "DeleteVms")
 
 
 def _transition_refused(scene: Mapping[str, Any], action: str, vm_id: str, expected: Row) -> None:
-    """Beside one that could be done, which is left as it was."""
+    """The request also names a VM that could change; it stays unchanged."""
     wanted = [scene["vm"] if action != "StartVms" else scene["stopped"], filled(vm_id, scene)]
     refusal = scene["client"].refusal(action, VmIds=wanted)
     assert refusal.row == expected

@@ -1,4 +1,4 @@
-"""Official images are deprecated, withdrawn and brought back (docs/official-images.md)."""
+"""Official images are deprecated, withdrawn and restored (docs/official-images.md)."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What guests are told at 169.254.169.254 (reference section 9)."""
+"""The metadata of guests at 169.254.169.254 (reference section 9)."""
 
 import pytest
 
@@ -68,7 +68,7 @@ def test_folders_end_in_a_slash_below_meta_data(region: Region, vm: Vm) -> None:
 
 
 def test_every_listed_path_has_an_answer(region: Region, vm: Vm) -> None:
-    """As cloud-init crawls it, which stops at a path that is listed and not there."""
+    """As cloud-init reads it: it stops at a listed path that is missing."""
     to_read, read = ["/latest/meta-data/"], 0
     while to_read:
         path = to_read.pop()

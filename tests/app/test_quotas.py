@@ -242,7 +242,7 @@ def test_a_quota_is_an_accounts_own(
 def test_a_copy_of_a_snapshot_counts_with_the_size_of_its_disk(
     region: Region, alice: Principal, account: Account
 ) -> None:
-    """Though it shares every block: what is left when the other is deleted is that much."""
+    """It counts although it shares all blocks: after the deletion of the other it has them alone."""
     copy_snapshot(region, alice)
     used = {usage.quota.name: usage.used for usage in quotas.usage(region, alice.account_id)}
     assert (used["snapshot_limit"], used["snapshot_size_limit"]) == (2, 20)

@@ -9,7 +9,7 @@ from souche.db import uses
 from souche.model.accounts import Principal
 from tests.support.resources import make_image, make_snapshot
 
-# PostgreSQL reads a table of few rows whole, unless it is told not to where it can.
+# PostgreSQL scans a small table, unless scans are disabled.
 PREPARATIONS = {"sqlite": "SELECT 1", "postgresql": "SET LOCAL enable_seqscan = off"}
 EXPLANATIONS = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN"}
 

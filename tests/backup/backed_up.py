@@ -33,7 +33,7 @@ SIGNING = "the sealed signing key"
 
 
 def quiet(_what: str, _done: int, _total: int | None) -> None:
-    """The progress of a backup that nobody watches."""
+    """Ignores the progress of a backup."""
 
 
 @dataclass

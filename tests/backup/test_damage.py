@@ -13,6 +13,7 @@ from souche.backup.manifest import BACKUPS, Stored
 from souche.backup.repository import Repository, hash_file
 from souche.backup.verify import verify
 from tests.backup.backed_up import EMPTY, SNAPSHOT, VOLUME, Region, back_up, bytes_of, quiet, restored
+from tests.backup.backed_up import bucket_store as bucket_store
 from tests.backup.backed_up import region as region
 from tests.backup.backed_up import repository as repository
 from tests.storage.bench import SIZE, padded, read_snapshot, write

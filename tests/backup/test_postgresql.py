@@ -58,7 +58,7 @@ def home(tmp_path: Path) -> Home:
 
 
 def quiet(_what: str, _done: int, _total: int | None) -> None:
-    """The progress that nobody watches."""
+    """Ignores the progress."""
 
 
 def back_up(home: Home, place: BackupPlace) -> None:

@@ -30,6 +30,7 @@ from tests.backup.backed_up import (
     quiet,
     restored,
 )
+from tests.backup.backed_up import bucket_store as bucket_store
 from tests.backup.backed_up import region as region
 from tests.backup.backed_up import repository as repository
 from tests.storage.bench import SIZE, padded, read_snapshot, write

@@ -25,7 +25,7 @@ def told(souche: Souche) -> Souche:
 
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of what this machine tells clients."""
+    """Without this machine's settings of clients."""
     for name in [name for name in os.environ if name.startswith(("OSC_", "AWS_", "OUTSCALE_"))]:
         monkeypatch.delenv(name)
 

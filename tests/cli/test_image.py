@@ -185,7 +185,7 @@ def test_a_disk_is_published_as_its_name_says(souche: Souche, tmp_path: Path, na
 
 
 def test_what_is_said_to_be_raw_is_published_as_it_is(souche: Souche, disk: Path) -> None:
-    """A guest may fill its disk so that it begins as another does; by mistake it is told."""
+    """A guest may write the beginning of another format to its disk; a warning covers the mistake."""
     disk.write_bytes(disk.read_bytes().ljust(MIB, b"\0"))
     done = souche.invoke("image", "publish", disk, "--name", "Image", "--format", "raw", "--json")
     assert done.exit_code == 0

@@ -1,4 +1,4 @@
-"""`souche image update` (docs/recipes.md): what is built again, and what is left alone. Disks and archive are those of
+"""`souche image update` (docs/recipes.md): which images are rebuilt, and which are not. Disks and archive are those of
 `PretendedBuilder`; tests/recipes asks Debian's. Most images here are records without disks."""
 
 from pathlib import Path

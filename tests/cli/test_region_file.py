@@ -1,4 +1,4 @@
-"""The file of `souche up`: what it says, and that a mistake in it is told by its table and key."""
+"""The file of `souche up`: its content, and mistakes in it, reported by table and key."""
 
 from pathlib import Path
 

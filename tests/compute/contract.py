@@ -273,7 +273,7 @@ class HypervisorContract:
         assert hypervisor.open_disks(running.vm_id) == before
 
     def test_protect_passes_over_unknown_guests(self, hypervisor: LiveHypervisor, running: Guest) -> None:
-        """What guests let in is seen by packets: test_libvirt_firewall."""
+        """Packets test the firewalls: test_libvirt_firewall."""
         wanted = Firewalls({UNKNOWN: [GROUP], running.vm_id: [GROUP]}, {GROUP: [SSH]})
         for _ in range(2):
             hypervisor.protect(lambda: wanted)

@@ -45,7 +45,7 @@ class Namespace:
 
     @contextmanager
     def serving(self, *arguments: str) -> Iterator[None]:
-        """Run Python inside, which prints a line once it is ready, for as long as the context lasts."""
+        """Run Python inside during the context; it prints a line when it is ready."""
         argv = ["ip", "netns", "exec", self.name, sys.executable, *arguments]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as server:
             assert server.stdout is not None

@@ -216,7 +216,7 @@ def test_ranges_for_the_same_traffic_are_one_line() -> None:
 
 
 def test_the_set_of_a_group_that_a_rule_means_is_there() -> None:
-    """Also when nobody is in it: nft refuses a rule about a set that is not."""
+    """Also for an empty group: nft refuses a rule about a missing set."""
     script = change(NAMES, State(), State({}, {GROUP: (Rule("-1", -1, -1, OTHER),)})).splitlines()
     assert script[0] == "add set ip souche_t1 members_sg_0000000b { type ipv4_addr; }"
 

@@ -156,7 +156,7 @@ except OSError as error:
 
 
 def as_nobody(path: Path) -> str:
-    """What a user without rights is told who connects."""
+    """The answer to a user without rights."""
     user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
     return run([*user, "/usr/bin/python3", "-c", CONNECT, path], timeout_seconds=20).decode()
 

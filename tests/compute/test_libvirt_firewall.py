@@ -1,5 +1,5 @@
-"""What guests let in, and what they may say, with network namespaces standing as guests: real frames on the region's
-bridge, and from this machine."""
+"""The traffic that guests receive and may send, with network namespaces as guests: real frames on the region's bridge,
+and from this machine."""
 
 import json
 import socket
@@ -39,6 +39,7 @@ from tests.compute.firewalled_guests import directory as directory
 from tests.compute.firewalled_guests import guests as guests
 from tests.compute.firewalled_guests import hypervisor as hypervisor
 from tests.compute.firewalled_guests import machines as machines
+from tests.compute.firewalled_guests import names as names
 from tests.compute.libvirt_laboratory import region
 from tests.compute.namespaces import Namespace, outside
 

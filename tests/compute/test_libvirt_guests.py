@@ -1,5 +1,4 @@
-"""What real guests do that records do not: they switch off by themselves, print, hold files, leave things
-behind."""
+"""What only real guests do: they power off, print, open files, and leave files."""
 
 import queue
 import threading
@@ -62,7 +61,7 @@ def test_the_tiny_disk_powers_off_at_the_button(
 def test_a_panic_before_the_driver_of_pvpanic_is_told_by_the_console(
     laboratory: Laboratory, disks: DiskShelf, names: Names
 ) -> None:
-    """Until the guest is off or started; a line after it is a guest that goes on."""
+    """Until the guest is off or started; a later line shows that the guest continues."""
     hypervisor = laboratory.hypervisor
     said = "[    0.5] ---[ end Kernel panic - not syncing: IO-APIC + timer doesn't work! ]---\r\n"
     guest, other = (

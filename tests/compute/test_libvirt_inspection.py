@@ -1,4 +1,4 @@
-"""A look at a region on the real libvirt, with a QEMU guest, that makes nothing."""
+"""The inspection of a region on the real libvirt, with a QEMU guest. It creates nothing."""
 
 from pathlib import Path
 

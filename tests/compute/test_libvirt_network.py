@@ -121,7 +121,7 @@ def test_a_network_defined_otherwise_is_made_anew(directory: Path, hypervisor: L
 
 
 def test_a_driver_without_public_ips_leaves_the_network_of_a_server(directory: Path) -> None:
-    """Whatever only looks at a region does not take the bridge from under its metadata server."""
+    """A process that only inspects a region does not remove the bridge of its metadata server."""
     home, cidr = directory / "served", "10.71.5.0/24"
     with region(home, cidr, "198.18.8.0/24") as server:
         server.prepare()

@@ -87,7 +87,7 @@ def test_qemu_is_started_with_the_same_command_line(host: Any, changes: dict[str
 
 
 def _without_network(xml: str) -> str:
-    """The region's network is not there."""
+    """The region's network is missing."""
     root = parse(xml)
     devices = root.find("devices")
     assert devices is not None

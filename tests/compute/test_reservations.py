@@ -130,7 +130,7 @@ def test_a_folder_that_is_gone_is_a_failure(known: Reservations) -> None:
 def test_a_file_that_is_no_reservation_keeps_nobody_from_theirs(
     known: Reservations, tmp_path: Path, content: bytes
 ) -> None:
-    """A file is there before its content when the power fails: no VM could be launched any more."""
+    """After a power failure a file may exist without its content. Before, no VM could be launched then."""
     folder = tmp_path / "souche-abc.reservations"
     (folder / "aa-00-00-00-00-02.host").write_bytes(content)
     known.add(HERE)

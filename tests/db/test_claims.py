@@ -88,7 +88,7 @@ def test_a_claim_is_taken_over_when_its_worker_was_silent_for_a_lease(
 
 
 def test_a_dead_worker_keeps_no_claim_when_the_databases_clock_was_set_back(region: Region) -> None:
-    """Its heartbeat lies ahead: its operations waited for as long as the clock was set back."""
+    """Its heartbeat is in the future. Before, its operations waited as long as the clock was set back."""
     beat(region, ONE, 3600)
     add(region, "a", worker=ONE)
     assert turns(region, TWO) == ["a"]
@@ -96,7 +96,7 @@ def test_a_dead_worker_keeps_no_claim_when_the_databases_clock_was_set_back(regi
 
 
 def test_a_worker_that_never_says_that_it_lives_holds_nothing(region: Region) -> None:
-    """So where the lock on the home lets one process work, nobody need say so."""
+    """A home lets only one process work, by its lock, so no process needs an announcement."""
     add(region, "a", worker=ONE)
     assert take(region, TWO, "a") == {"a"}
 
@@ -123,7 +123,8 @@ def test_a_worker_that_lost_its_claim_does_not_erase_the_operation(region: Regio
 
 
 def test_a_process_that_starts_again_goes_on_with_its_own(region: Region) -> None:
-    """At once: nobody else has the journal of its former start. With it, what a former release began."""
+    """At once, because no other process has the journal of its earlier start; also work that an earlier release
+    began."""
     beat(region, ONE)
     again = Worker("one again", "host-1")
     add(region, "own", worker=ONE)

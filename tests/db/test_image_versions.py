@@ -1,5 +1,5 @@
-"""An image has another version after every change of what it shows. `tests/support/watched_store.py` holds that
-against whatever other tests write; here it is written past the use-cases."""
+"""An image gets a new version with every change of what it shows. `tests/support/watched_store.py` checks that in all
+other tests; here statements write directly, without the use-cases."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -233,7 +233,7 @@ def end_connections(databases: Databases) -> None:
 
 @pytest.mark.parametrize("kept", ["on", "off"])
 def test_a_commit_waits_for_the_medium(databases: Databases, other: str, kept: str) -> None:
-    """Whatever the server's own setting is (docs/durability.md)."""
+    """With any setting of the server (docs/durability.md)."""
     databases.server.execute(
         f"CREATE DATABASE {other}", f"ALTER DATABASE {other} SET synchronous_commit = {kept}"
     )

@@ -1,6 +1,6 @@
-"""VMs, volumes and snapshots have another version after every change of what they show (images:
-`test_image_versions.py`). Here statements write past the use-cases. `tests/support/watched_store.py` looks at what all
-other tests write."""
+"""VMs, volumes and snapshots get a new version with every change of what they show (images: `test_image_versions.py`).
+Here statements write directly, without the use-cases. `tests/support/watched_store.py` checks the writes of all other
+tests."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Writers of one process queue: nobody is overtaken for ever."""
+"""Writers of one process queue: no writer waits forever."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor

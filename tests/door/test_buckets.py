@@ -1,4 +1,4 @@
-"""Buckets that clients make and delete, and what the store behind the door would do otherwise than it says."""
+"""Buckets that clients create and delete, and requests that the store behind the door would serve wrongly."""
 
 import hashlib
 import http.client

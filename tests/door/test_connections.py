@@ -195,7 +195,7 @@ def test_a_chunk_that_two_readers_take_apart_in_two_ways_goes_no_further(region:
 def test_large_bodies_have_so_much_room_from_one_address(
     region: Region, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are read before anybody's signature is known. Small ones are not counted."""
+    """They are read before a signature is checked. Small ones are not counted."""
     monkeypatch.setattr(held, "MOST_OF_ADDRESS", 500_000)
     delete = b"POST /hers?delete HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\n"
     with before(region, NOWHERE) as address:
@@ -237,7 +237,7 @@ def test_a_client_that_goes_ends_the_stores_side(region: Region) -> None:
 
 
 def test_an_address_has_so_many_connections(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others are told to come later, and those that are there go on."""
+    """New connections are told to retry later; existing ones continue."""
     monkeypatch.setattr(door, "MOST_FROM_ADDRESS", 3)
     with before(region, NOWHERE) as address:
         clients = [socket.create_connection(address, timeout=20) for _ in range(3)]

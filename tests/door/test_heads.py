@@ -47,7 +47,7 @@ def test_a_head_that_is_not_clear_is_refused(raw: bytes) -> None:
 
 
 def test_a_field_of_blanks_is_read_at_once() -> None:
-    """A pattern that tries every way to share blanks out takes days for this head, and holds up everybody."""
+    """A pattern that backtracks over blanks takes days for this head, and blocks all requests."""
     raw = b"GET / HTTP/1.1\r\nHost: h\r\nA:" + b" \t" * (heads.MOST_BYTES // 2) + b"\x01\r\n\r\n"
     began = time.thread_time()
     with pytest.raises(BadHead):

@@ -138,7 +138,7 @@ def test_everybody(door: Served, bucket: str, principal: Any) -> None:
 
 @pytest.mark.parametrize("action", sorted(bucket_policy.TO_EVERYBODY))
 def test_what_everybody_is_allowed_needs_no_key(door: Served, bucket: str, action: str) -> None:
-    """Of all other actions the store lets in accounts by the same policy, and nobody without a key."""
+    """For all other actions the same policy admits accounts, and no request without a key."""
     alice = door.client("alice")
     alice.put_object(Bucket=bucket, Key="key", Body=b"x")
     put(alice, bucket, statement(bucket, "*", action))
@@ -161,7 +161,7 @@ def test_a_prefix(door: Served, bucket: str) -> None:
 
 
 def test_an_owner_cannot_shut_itself_out(door: Served, bucket: str) -> None:
-    """The store let nobody lift a policy that denies everything, the region itself included."""
+    """With a policy that denies everything, the store itself let no one remove it, not even the region."""
     alice = door.client("alice")
     alice.put_object(Bucket=bucket, Key="key", Body=b"x")
     put(alice, bucket, statement(bucket, "*", "*", effect="Deny"))

@@ -1,4 +1,4 @@
-"""Buckets by https: the door takes TLS off, and the store behind it notices nothing."""
+"""Buckets over https: the door ends TLS, and the store behind it gets plain HTTP."""
 
 import os
 from collections.abc import Iterator

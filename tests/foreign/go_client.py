@@ -24,7 +24,7 @@ PACKER_V2 = ClientForm("Packer with osc-sdk-go v2", "AWS4", REGION, "osc", ACCEP
 
 @dataclass(frozen=True)
 class GoClient:
-    """Calls that have to succeed, and whose answers have the published shape."""
+    """Calls that must succeed, with answers of the published shape."""
 
     caller: Caller
     form: ClientForm
@@ -54,8 +54,8 @@ class GoClient:
         return answer.status, answer.json
 
     def wait(self, resource: str, key: str, resource_id: str, target: str, pending: Collection[str]) -> Any:
-        """Poll as Terraform does: the first of the answer, which has to be there, and a state that is neither the
-        target nor one of `pending` is an error."""
+        """Poll as Terraform does: the first resource of the answer must exist, and a state that is neither the target
+        nor one of `pending` is an error."""
 
         def look() -> dict[str, Any] | None:
             found: dict[str, Any] = self.only(resource, key, resource_id)

@@ -53,7 +53,7 @@ class Caller:
         return self.credentials.account_id
 
     def attempt(self, action: str, body: bytes, form: ClientForm = OSC_SDK_PYTHON) -> Answer:
-        """A signed call, whatever it is answered."""
+        """A signed call, with any answer."""
         key = {"key_id": self.credentials.access_key_id, "secret": self.credentials.secret_key}
         return self.server.call(action, body, form, **key)
 
@@ -74,7 +74,7 @@ def served(folder: Path, *, buckets: bool = False) -> Iterator[ServedRegion]:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on."""
+    """A loopback port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
 
@@ -89,7 +89,7 @@ def _publish(home: Path, disk: Path) -> str:
 
 
 def until(call: Any, resource: str, key: str, resource_id: str, state: str) -> dict[str, Any]:
-    """Read a resource by `call(action, Filters=...)` until it is in a state; that it is there at all is demanded."""
+    """Read a resource by `call(action, Filters=...)` until it is in a state; it must exist."""
 
     def look() -> dict[str, Any] | None:
         answer = call(f"Read{resource}", Filters={f"{key}s": [resource_id]})

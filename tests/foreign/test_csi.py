@@ -1,5 +1,5 @@
 """What the provider's CSI driver for block volumes (osc-bsu-csi-driver) sends: pkg/cloud of its source. On the node it
-looks for the disk by the name that tests/compute/test_disk_xml.py has."""
+finds the disk by the name in tests/compute/test_disk_xml.py."""
 
 from typing import Any
 

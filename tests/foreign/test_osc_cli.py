@@ -81,7 +81,7 @@ def test_an_alias_finds_the_image_of_the_moment(region: ServedRegion, cli: Cli) 
 
 
 def test_an_alias_finds_another_image_once_it_is_moved(region: ServedRegion, cli: Cli) -> None:
-    """Moved by a command beside the server, whose kept answers are not given again then."""
+    """A command beside the server moves it; the server then does not repeat cached answers."""
     copied = {"SourceImageId": region.official_image_id, "SourceRegionName": REGION}
     ids = [cli("CreateImage", ImageName=name, **copied)["Image"]["ImageId"] for name in ("one", "two")]
     for image_id in ids:

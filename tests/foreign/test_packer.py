@@ -1,5 +1,5 @@
-"""What Packer's builders `outscale-bsu` and `outscale-bsusurrogate` send, step by step, and what they take for granted
-in the answers: builder/ of the plugin's source, on osc-sdk-go v2 and v3."""
+"""What Packer's builders `outscale-bsu` and `outscale-bsusurrogate` send, step by step, and what they rely on in the
+answers: builder/ of the plugin's source, on osc-sdk-go v2 and v3."""
 
 from datetime import datetime
 from ipaddress import ip_address
@@ -18,7 +18,7 @@ OMI = "golden 1.0"
 ROOT = "/dev/sda1"
 BUILD_DEVICE = "/dev/xvdf"
 
-# A VM that is not in its state yet is polled on, whatever its state; so the only wrong one is the last.
+# Polling continues in every state but the target, so only the last state can be wrong.
 ANY_VM_STATE = ("pending", "running", "stopping", "stopped", "shutting-down")
 
 
@@ -67,7 +67,7 @@ def test_bsusurrogate_registers_a_snapshot_of_what_it_has_built(packer: GoClient
 
 
 def test_volumes_that_the_source_leaves_are_cleaned_up(packer: GoClient) -> None:
-    """StepCleanupVolumes: what is available once the VM is gone, and no launch mapping named."""
+    """StepCleanupVolumes: the volumes that are available after the VM's end, and in no launch mapping."""
     disk = {"DeleteOnVmDeletion": False, "VolumeSize": 1, "VolumeType": "gp2"}
     group_id = _prepare(packer)
     mapping = {"Bsu": disk, "DeviceName": BUILD_DEVICE}

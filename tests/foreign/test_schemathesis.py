@@ -63,7 +63,7 @@ class Signed(AuthBase):
 
 
 def _with(value: Any, there: Mapping[str, object]) -> Any:
-    """A request that names what is there, wherever it names something of the right type."""
+    """A request in which ids of the right type name existing resources."""
     if isinstance(value, list):
         return [_with(item, there) for item in value]
     if not isinstance(value, dict):

@@ -1,6 +1,6 @@
 """What the Terraform provider `outscale/outscale` sends for keypair, volume, snapshot, image and VM, for exports and
-data sources, and what it takes for granted in the answers: internal/services/oapi of its source, in its versions on
-osc-sdk-go v2 and v3."""
+data sources, and what it relies on in the answers: internal/services/oapi of its source, in its versions on osc-sdk-go
+v2 and v3."""
 
 import pytest
 from tools.harness import REGION
@@ -133,7 +133,7 @@ def test_volume_grows(terraform: GoClient) -> None:
 
 
 def test_volume_leaves_a_last_snapshot(terraform: GoClient) -> None:
-    """outscale_volume with termination_snapshot_name: the volume goes at once, whatever the snapshot's state."""
+    """outscale_volume with termination_snapshot_name: the volume is deleted at once, in any state of the snapshot."""
     volume_id = create_volume(terraform)
     request = {"Description": "Created before volume deletion", "VolumeId": volume_id}
     snapshot_id = terraform("CreateSnapshot", **request)["Snapshot"]["SnapshotId"]
@@ -143,7 +143,7 @@ def test_volume_leaves_a_last_snapshot(terraform: GoClient) -> None:
 
 
 def test_vm_is_made_stopped(region: ServedRegion, terraform: GoClient) -> None:
-    """outscale_vm with state = "stopped": it has to come there from `pending`."""
+    """outscale_vm with state = "stopped": it must reach it from `pending`."""
     request = {"ImageId": region.official_image_id, "BootOnCreation": False, "DeletionProtection": False}
     vm_id = terraform("CreateVms", **request)["Vms"][0]["VmId"]
     terraform.wait("Vms", "VmIds", vm_id, "stopped", pending=["pending"])
@@ -176,8 +176,8 @@ def test_security_group_and_its_rules(terraform: GoClient) -> None:
 
 
 def test_security_group_in_use_is_taken_off_its_vms(region: ServedRegion, terraform: GoClient) -> None:
-    """outscale_security_group, destroyed before the VMs in it: by 9085 it knows to look for them, and it gives up at
-    a VM that has no other group. One that was terminated before would be one for an hour."""
+    """outscale_security_group, destroyed before the VMs in it: after 9085 the provider searches for them, and fails at
+    a VM without another group. A VM that was terminated before would be such a VM for an hour."""
     group_id, other_id = (
         terraform("CreateSecurityGroup", Description="Managed by Terraform", SecurityGroupName=name)[
             "SecurityGroup"

@@ -27,7 +27,7 @@ def allocated(size_bytes: int, parts: list[tuple[int, int]]) -> Allocation:
 
 
 def chunks(allocation: Allocation, most_bytes: int = 300_000) -> Iterator[Chunk]:
-    """The same bytes whenever they are asked for, whatever the size of the chunks."""
+    """The same bytes in every read, with chunks of any size."""
     for offset, length in pieces(allocation, most_bytes):
         clusters = range(offset // CLUSTER_BYTES, -(-(offset + length) // CLUSTER_BYTES))
         data = b"".join(random.Random(cluster).randbytes(CLUSTER_BYTES) for cluster in clusters)

@@ -1,4 +1,4 @@
-"""What people take for disks is named, with what to do; what is said to be raw is believed."""
+"""Files that are mistaken for disks are named, with a remedy. A file that is declared raw is accepted as raw."""
 
 import bz2
 import gzip

@@ -1,4 +1,4 @@
-"""Good disks are let in, hostile ones refused one by one."""
+"""Good disks are accepted, and each hostile one is refused."""
 
 import struct
 from collections.abc import Callable

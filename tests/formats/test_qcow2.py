@@ -1,4 +1,4 @@
-"""Headers that QEMU writes, headers made by hand, and headers made of noise."""
+"""Headers by QEMU, headers written here, and random headers."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""Files of `qcow2_stream` are known again, and nothing else is taken for one."""
+"""Files of `qcow2_stream` are recognised, and no others."""
 
 import random
 from collections.abc import Iterator

@@ -42,7 +42,7 @@ def codes(report: Report) -> list[tuple[str, str]]:
 
 
 def execute(world: World, statement: str, **values: object) -> None:
-    """Change records behind the region's back."""
+    """Change records without the region."""
     with world.region.store.begin() as connection:
         connection.execute(sa.text(statement), values)
 

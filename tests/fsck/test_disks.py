@@ -311,7 +311,7 @@ def test_without_any_record_every_layer_is_named(home: tuple[World, Cast]) -> No
 
 
 def test_nothing_is_offered_for_removal_while_a_folder_is_missing(home: tuple[World, Cast]) -> None:
-    """What is in the trash is named by nothing else."""
+    """A disk in the trash has no other name."""
     world, cast = home
     unnamed = _layer_unnamed(world, cast)
     shutil.rmtree(_disks(world) / "trash")

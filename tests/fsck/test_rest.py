@@ -260,7 +260,7 @@ def test_what_a_failed_export_left_in_its_bucket_is_found(home: tuple[World, Cas
 
 
 def test_records_of_buckets_that_are_not_as_the_store_has_them_are_found(home: tuple[World, Cast]) -> None:
-    """One of a crash between the store and its record is a leftover; one of an account that is gone is a fault."""
+    """A bucket of a crash between the store and its record is a leftover; one of a deleted account is a fault."""
     world, cast = home
     alice = cast.alice.account_id
     for name in ("recorded", "record-left"):
@@ -292,7 +292,7 @@ def test_a_hypervisor_that_cannot_be_reached_is_told_and_no_fault(home: tuple[Wo
 
 
 def test_what_passes_is_no_finding(home: tuple[World, Cast]) -> None:
-    """Something is there at the first look, and is gone at the next."""
+    """A finding of the first read that the second one does not confirm."""
     world, _cast = home
     left = world.home / "disks" / "work" / "abcdefgh"
     left.mkdir()

@@ -84,7 +84,7 @@ class Served:
         return found
 
     def wait_vm(self, vm_id: str, state: str, timeout_seconds: float = 180) -> dict[str, Any]:
-        """The VM once it is in this state; one that cannot come to it, because it failed to start, is told at once."""
+        """The VM in this state. Fails at once if the VM failed to start and cannot reach it."""
 
         def there() -> bool:
             vm = self.vm(vm_id)
@@ -196,7 +196,7 @@ def publish(home: Path, disk: Path) -> str:
 
 
 def remove_guests(home: Path) -> None:
-    """Whatever the region in `home` has on this machine beside its home: its guests, the server, the network."""
+    """Everything that the region in `home` has on this machine outside its home: guests, server, network."""
     process = json.loads((home / "serving.json").read_text()).get("ProcessId")
     subprocess.run(["kill", "-9", str(process)], check=False, capture_output=True)
     driver = harness.hypervisor_of(home)

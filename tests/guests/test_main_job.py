@@ -67,7 +67,7 @@ def test_the_guest_is_the_platforms_own(served: Served, vm: dict[str, Any]) -> N
 
 
 def test_disks_have_the_names_of_their_places(served: Served, vm: dict[str, Any]) -> None:
-    """Those that the real cloud's guests see, whichever the kernel found first; a volume plugged in later has its own
+    """The names in guests of the real cloud, in any order of the kernel's detection; a volume linked later has one
     too, below."""
     disks = [harness.guest_disk(each) for each in ("/dev/sda1", "/dev/sdb")]
     sizes = served.ssh(vm, f"for disk in $(readlink -f {' '.join(disks)}); do lsblk -bdno SIZE $disk; done")

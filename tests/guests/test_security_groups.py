@@ -78,7 +78,8 @@ def test_another_group_counts_at_once(served: Served, vm: dict[str, Any]) -> Non
 def test_a_public_ip_leads_to_the_guest_with_and_without_the_server(
     served: Served, vm: dict[str, Any]
 ) -> None:
-    """Linked, it is reached by what the default group lets in, while the server is killed and after its restart too."""
+    """A linked address receives what the default group allows, also while the server is killed and after its
+    restart."""
     address = served.client.raw("CreatePublicIp")["PublicIp"]["PublicIp"]
     served.client.raw("LinkPublicIp", PublicIp=address, VmId=vm["VmId"])
     assert served.vm(vm["VmId"])["PublicIp"] == address

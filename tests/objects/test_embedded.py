@@ -59,7 +59,7 @@ def store(oos: EmbeddedOos, access_key_id: str, secret_key: str) -> S3Store:
 
 
 def test_a_new_server_is_never_open_where_others_reach_it(tmp_path: Path) -> None:
-    """127.0.0.2 stands for an address of the machine."""
+    """127.0.0.2 replaces an address of the machine."""
     settings = Settings(tmp_path / "oos", PROGRAM, "127.0.0.2", free_port())
     oos = EmbeddedOos(settings, "", Vault.open(tmp_path / "vault.key"), SystemClock())
     statuses: set[int] = set()
@@ -119,7 +119,7 @@ def test_a_bucket_that_its_policy_closes_to_everyone_is_removed(
 
 
 def test_a_store_that_does_not_start_is_tried_again_beside_the_region(tmp_path: Path) -> None:
-    """Meanwhile its buckets are said to be away, without a word of the machine."""
+    """Meanwhile its buckets are reported as unavailable, without a detail of the machine."""
     program = tmp_path / "weed"
     program.symlink_to("/bin/false")
     settings = Settings(tmp_path / "oos", program, "127.0.0.1", free_port())

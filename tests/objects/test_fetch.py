@@ -2,7 +2,6 @@
 
 import ipaddress
 import itertools
-import sys
 
 import pytest
 
@@ -10,7 +9,8 @@ from souche.objects import fetch
 from souche.objects.addresses import Address, AllowList, is_public
 from souche.objects.fetch import DownloadFailed, DownloadTooLarge, Fetcher, UrlAccessRefused, UrlNotFound
 from souche.value_refusals import BadUrl, UrlUnreachable
-from tests.objects.odd_server import BODY, LIMITS, turns
+from tests.objects import odd_server
+from tests.objects.odd_server import BODY, LIMITS
 from tests.objects.odd_server import fetcher as fetcher
 from tests.objects.odd_server import port as port
 
@@ -169,20 +169,20 @@ def test_a_mirror_that_fails_is_left_for_another(
     fetcher: Fetcher, port: int, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     """The first time it leads to a good one, and the second time to one that fails."""
-    monkeypatch.setattr(sys.modules[__name__], "turns", itertools.count())
+    monkeypatch.setattr(odd_server, "turns", itertools.count())
     url = f"http://127.0.0.1:{port}/mirrors?/good,/{failing},/good"
     for _ in range(2):
         assert fetcher.read(url, "FileLocation", LIMITS)[0] == BODY
-    assert next(turns) == 3
+    assert next(odd_server.turns) == 3
 
 
 def test_mirrors_that_all_fail_are_given_up(
     fetcher: Fetcher, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules[__name__], "turns", itertools.count())
+    monkeypatch.setattr(odd_server, "turns", itertools.count())
     with pytest.raises(UrlUnreachable, match="HTTP status 500"):
         fetcher.read(f"http://127.0.0.1:{port}/mirrors?/broken", "FileLocation", LIMITS)
-    assert next(turns) == fetch.MIRRORS
+    assert next(odd_server.turns) == fetch.MIRRORS
     with pytest.raises(BadUrl, match="not an address"):
         fetcher.read(f"http://127.0.0.1:{port}/mirrors?http://127.0.0.1:1/", "FileLocation", LIMITS)
-    assert next(turns) == fetch.MIRRORS + 2
+    assert next(odd_server.turns) == fetch.MIRRORS + 2

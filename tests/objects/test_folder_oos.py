@@ -1,4 +1,4 @@
-"""The store and the OOS in a folder, which tests of what stands on them use, keep the contracts."""
+"""The store and the OOS in a folder, which other tests use, keep the contracts."""
 
 from pathlib import Path
 

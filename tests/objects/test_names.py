@@ -38,8 +38,8 @@ FLAWED = {
     "\x85": "chosen",
     "\uffff": "chosen",
 }
-"""By prefix, what the embedded store does: it refuses it, or writes what is below under another key, or does not list
-it; or nothing of that, and the refusal is a choice."""
+"""The embedded store's reaction to each prefix: it refuses it, or stores keys below it under another key, or does not
+list it; or none of these, and the refusal is a choice."""
 GOOD = (
     "",
     "a",

@@ -140,8 +140,8 @@ def test_strangers_on_loopback_cannot_reach_what_is_stored(oos: SeaweedFs, bucke
 
 
 def test_it_lives_on(tmp_path: Path) -> None:
-    """S3 alone leaves loopback (127.0.0.2 stands for an address of the machine); killed, it comes back with what it
-    had; stopped, it frees its ports."""
+    """S3 alone leaves loopback (127.0.0.2 stands for an address of the machine); after a kill it restarts with its
+    data; after a stop its ports are free."""
     with seaweedfs(tmp_path, host="127.0.0.2", accounts=()) as server:
         objects = store(server, *OPERATOR)
         objects.ensure_bucket("kept")
@@ -181,7 +181,7 @@ def test_a_server_that_does_not_come_up_says_so(tmp_path: Path) -> None:
 
 
 def test_the_end_of_a_former_start_does_not_end_the_next(tmp_path: Path) -> None:
-    """The next start looks whether S3 answers before its process is there, as it does on a busy machine."""
+    """The next start checks S3 before its process exists, as on a busy machine."""
     program = tmp_path / "weed"
     program.symlink_to("/bin/false")
     server = LateBegin(Settings(tmp_path / "oos", program, "127.0.0.1", free_port()), SystemClock())

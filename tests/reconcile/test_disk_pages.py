@@ -114,7 +114,7 @@ class Eventful:
 def test_what_is_made_or_deleted_while_a_page_is_compared_is_not_missing(
     world: World, origin: Original
 ) -> None:
-    """Whichever of its reads the change falls between."""
+    """The change happens between any two of its reads."""
     store, disks, spare = world.parts.store, world.disks.store, origin.cast.snapshot_id
     disks.delete_snapshot(spare)
     other = next(disks.disk_ids("snapshot"))

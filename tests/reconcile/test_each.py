@@ -1,4 +1,4 @@
-"""One broken thing holds up nothing but itself: every sweep goes on with the rest (issue 9, 1.6)."""
+"""A broken resource delays only itself: every sweep continues with the others (issue 9, 1.6)."""
 
 import os
 from dataclasses import replace

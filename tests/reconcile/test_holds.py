@@ -212,7 +212,7 @@ def on_qcow2(world: World) -> Parts:
 
 @pytest.mark.parametrize("kind", ["snapshot", "volume"])
 def test_nothing_is_collected_while_a_record_has_no_disk(world: World, origin: Original, kind: str) -> None:
-    """The link of the disk was lost, and its layer looks as if nobody wanted it."""
+    """The link of the disk was lost, so its layer has no name."""
     parts, lost = on_qcow2(world), origin.cast.snapshot_id if kind == "snapshot" else origin.cast.volume_id
     parts.volumes.collect()
     link = world.home / "disks" / f"{kind}s" / lost
@@ -296,7 +296,7 @@ def test_what_a_backup_left_is_no_disk_that_lost_its_record(world: World, origin
 def test_disks_that_lose_their_record_while_the_region_runs_are_held_if_the_records_are_older_ones(
     world: World, origin: Original, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A standby that was behind took over, or a backup was restored."""
+    """A standby that lagged took over, or a backup was restored."""
     sweeps = Sweeps(world)
     sweeps.run()
     spare, before = origin.cast.snapshot_id, inventory(world)

@@ -1,4 +1,4 @@
-"""Reports are made in the background, whatever is in the way (docs/trust.md)."""
+"""Reports are made in the background, despite failures (docs/trust.md)."""
 
 import json
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from tests.workflows.world import Original, World
 
 @dataclass
 class ToldEngine:
-    """An engine that says what it is told to, of disks that it does not open."""
+    """An engine with prepared reports; it opens no disks."""
 
     name: str = "told"
     error: Exception | None = None

@@ -39,7 +39,7 @@ def test_what_has_no_record_is_removed(world: World) -> None:
 
 
 def test_what_is_outstanding_stays(world: World, origin: Original) -> None:
-    """Records come before what they describe: nothing that is being made is taken for a leftover."""
+    """Records precede their resources, so a resource under creation is never a leftover."""
     region, alice = world.region, origin.cast.alice
     volumes.create(region, alice, volumes.Create(region.subregion_name, size_gib=1))
     launches.launch(region, alice, launches.Launch(origin.cast.image_id))

@@ -83,7 +83,7 @@ def test_sweep_that_keeps_failing_is_logged_once_and_tried_ever_more_seldom(erro
 
 
 def test_slow_sweep_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not the other sweeps, and not the end: it is left behind."""
+    """It delays neither the other sweeps nor the end, which does not wait for it."""
     monkeypatch.setattr("souche.reconcile.loop.CLOSE_SECONDS", 0.05)
     release = threading.Event()
     begun = threading.Event()

@@ -1,4 +1,4 @@
-"""The object store lets in the keys that are usable at the moment."""
+"""The object store accepts the currently usable keys."""
 
 from dataclasses import replace
 from datetime import timedelta

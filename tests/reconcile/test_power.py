@@ -1,4 +1,4 @@
-"""Guests that change by themselves, and those that a workflow changes."""
+"""Guests that change their power state, and guests that a workflow changes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,7 @@ def started() -> Started:
 
 
 def crash(world: World, vm_id: str) -> None:
-    """The host ends: its guests are gone, as after a reboot."""
+    """The host reboots: its guests are lost."""
     world.hypervisor.remove(vm_id)
 
 
@@ -111,7 +111,7 @@ def test_protected_guest_that_powered_itself_off_is_stopped(
 def test_lost_guest_follows_its_host_action(
     world: World, origin: Original, started: Started, action: str, state: VmState
 ) -> None:
-    """Whatever the guest's own shutdown behaviour is."""
+    """With any shutdown behaviour of the guest."""
     vm_id = origin.cast.running.vm_id
     change = vms.Change(vm_id, host_action=action, shutdown_behavior="terminate")
     vms.update(world.region, origin.cast.alice, change)
@@ -129,7 +129,7 @@ def test_lost_guest_follows_its_host_action(
 def test_panicked_guest_follows_its_host_action_and_says_why(
     world: World, origin: Original, started: Started, action: str, state: VmState
 ) -> None:
-    """Whatever its shutdown behaviour is: it did not shut itself down."""
+    """With any shutdown behaviour: it did not shut itself down."""
     vm_id = origin.cast.running.vm_id
     change = vms.Change(vm_id, host_action=action, shutdown_behavior="terminate")
     vms.update(world.region, origin.cast.alice, change)

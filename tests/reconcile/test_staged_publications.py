@@ -1,5 +1,5 @@
-"""What an operator publishes is in the staging folder until its operation has it, however long that takes: no sweep of
-the region's server, which runs beside the command, removes it (docs/official-images.md)."""
+"""A published disk stays in the staging folder until its operation takes it, for any time: no sweep of the server
+removes it (docs/official-images.md)."""
 
 import hashlib
 import lzma

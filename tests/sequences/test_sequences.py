@@ -34,7 +34,7 @@ def test_every_disk_holds_its_bytes_whatever_is_done_around_it(machine: Machine,
 
 
 def test_a_lost_byte_is_a_violation(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine sees what it looks for."""
+    """The machine detects each kind of fault."""
     monkeypatch.setattr(Machine, "write", lambda *_: None)
     with pytest.raises(Violation, match="does not hold its bytes"):
         machine.sequence(0, LENGTH)

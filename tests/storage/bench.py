@@ -34,7 +34,7 @@ class Bench(Protocol):
 
 @dataclass
 class Guest:
-    """A VM without a machine: it only knows where its volumes are written to, and how large it was told that they are.
+    """A VM without a machine: it knows only the files that its volumes are written to, and their announced sizes.
     `open` is None while it is off."""
 
     open: dict[str, DiskSource] | None

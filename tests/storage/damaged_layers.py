@@ -30,7 +30,7 @@ def disks(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def layer(disks: Path) -> Path:
-    """The layer of snapshot S, which volume A stands on too."""
+    """The layer of snapshot S, which is also the backing file of volume A."""
     return disks / "layers" / f"{A}.qcow2"
 
 

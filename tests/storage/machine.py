@@ -1,7 +1,7 @@
 """Any sequence of operations against a model in plain bytes (design 3.1 and 3.2).
 
-Every volume and snapshot reads back the very bytes that the model knows, by their SHA-256, whatever was
-captured, cloned, copied, grown, deleted, merged or collected around it, and whether a guest ran or not."""
+Every volume and snapshot has the bytes of the model, by their SHA-256, after all captures, clones, copies, growth,
+deletions, merges and collections around it, with and without a running guest."""
 
 from datetime import UTC, datetime
 from hashlib import sha256

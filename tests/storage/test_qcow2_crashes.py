@@ -29,7 +29,7 @@ KILLED = 137
 
 
 class RecordedGuest:
-    """A guest that runs on in a file, whatever happens to the process that talks to it."""
+    """A guest in a file, which survives the process that talks to it."""
 
     def __init__(self, record: Path, sources: Mapping[str, DiskSource]) -> None:
         self._record = record

@@ -1,5 +1,5 @@
-"""One broken thing holds up nothing but itself: layers that are missing, cut or changed, and entries, links and files
-that nobody can make anything of (issue 9, 1.6 and 1.7)."""
+"""Damage affects only itself: missing, truncated or changed layers, and unreadable entries, links and files (issue 9,
+1.6 and 1.7)."""
 
 import errno
 import os
@@ -102,7 +102,7 @@ def test_what_a_damaged_layer_stands_on_is_kept_and_all_is_well_when_it_comes_ba
 def test_what_a_damaged_file_of_a_volume_stands_on_is_kept_until_the_volume_goes(
     bench: Qcow2Bench, disks: Path, layer: Path, damage: Callable[[Path], object]
 ) -> None:
-    """No record says what it stands on, as it is written to."""
+    """No record names its backing file, because it is written to."""
     bench.store.delete_snapshot(S)
     current = (disks / "volumes" / A).resolve()
     whole = current.read_bytes()
@@ -158,7 +158,7 @@ def test_layer_that_stands_on_itself_ends_no_collection(bench: Qcow2Bench, layer
 
 
 def test_name_of_a_missing_layer_is_not_given_to_another(bench: Qcow2Bench, layer: Path) -> None:
-    """What stands on it would read the other's bytes."""
+    """Files above it would read the other's bytes."""
     layer.unlink()
     bench.store.delete_volume(A)
     bench.store.create_volume(A, SIZE)

@@ -281,7 +281,7 @@ class AskingGuest(Guest):
 
 
 def test_capture_under_way_holds_up_only_what_it_touches(disks: Path, bench: Qcow2Bench) -> None:
-    """Nor is the layer merged that the guest still writes to, although its place in the chain is due."""
+    """A layer that the guest still writes to is not merged, although its place in the chain is due."""
     for number in range(3):
         freeze(bench, A, f"snap-{number}")
     with ThreadPoolExecutor() as pool:

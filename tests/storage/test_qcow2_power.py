@@ -1,4 +1,4 @@
-"""Power that fails at any moment: whatever was not synced is gone, in any order (docs/durability.md)."""
+"""Power failures at any moment: data that was not synced is lost, in any order (docs/durability.md)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Found:
 
 
 def after_the_power_came_back(state: Medium, recorded: Recorder, home: Path) -> Found:
-    """Every chain is whole: each of its files is there, with bytes that were synced."""
+    """Every chain is complete: each of its files exists, with synced bytes."""
     rmtree(home, ignore_errors=True)
     state.build(home / "disks")
     store = Qcow2Store(home, max_chain=100)

@@ -1,4 +1,4 @@
-"""Disk files in the form of other products, made from a raw disk by qemu-img and by hand."""
+"""Disk files in the form of other products, made from a raw disk, by qemu-img or by these functions."""
 
 import io
 import struct

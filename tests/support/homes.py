@@ -62,7 +62,7 @@ def contents(home: Home) -> tuple[Any, ...]:
 
 
 def is_whole(look: Callable[[], object]) -> bool:
-    """Whether what is looked at is there at all."""
+    """Whether the inspected files exist."""
     try:
         look()
     except (SQLAlchemyError, OSError):

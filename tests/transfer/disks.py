@@ -1,4 +1,4 @@
-"""Disks to export, and what stands behind NBD for tests."""
+"""Disks to export, and a source behind NBD for tests."""
 
 import random
 from collections.abc import Iterator

@@ -13,6 +13,7 @@ from souche.room import ENDLESS, Room, Usage
 from souche.transfer import convert_disk, sandbox
 from tests.transfer.disk_files import MIB, SIZE, Bench, vmdk_on_another
 from tests.transfer.disk_files import bench as bench
+from tests.transfer.disk_files import raw as raw
 
 
 def test_a_conversion_opens_no_parent(bench: Bench) -> None:

@@ -207,7 +207,7 @@ def test_no_more_parts_are_on_their_way_than_memory_has_room_for(
 
 @pytest.fixture
 def huge_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Objects are cut into parts as if they were a thousand times as large."""
+    """Objects have the parts of objects a thousand times as large."""
     monkeypatch.setattr(multipart, "MOST_PARTS", 4)
     monkeypatch.setattr(multipart, "PARTS_BYTES", 2 * MIB)
     monkeypatch.setattr(multipart, "HELD_BYTES", MIB)
@@ -218,7 +218,7 @@ def huge_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_parts_that_cannot_be_held_are_sent_as_they_come(
     oos: SeaweedFs, data_mib: int, tmp_path: Path
 ) -> None:
-    """Of a disk of which less is data than it has room for, so that the stream ends in the middle of a part."""
+    """A disk that is partly empty, so that the stream ends in the middle of a part."""
     objects = store(oos, *OPERATOR)
     objects.ensure_bucket("exports")
     target = BucketSink(objects, "exports", KEY)

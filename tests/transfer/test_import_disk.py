@@ -140,7 +140,7 @@ def test_the_tree_hash_of_a_qcow2_file_that_was_written_by_others(
 
 
 def _quiet(_received_bytes: int, _total_bytes: int | None) -> None:
-    """Nobody watches."""
+    """Ignores the progress."""
 
 
 def test_a_stage_raises_where_its_items_are_wanted() -> None:

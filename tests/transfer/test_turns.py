@@ -12,7 +12,7 @@ WAIT_SECONDS = 10.0
 
 
 class Asked(Exception):
-    """Asked of one that waits, which is wanted no more."""
+    """Called for a waiting one that was cancelled."""
 
 
 class Worker:

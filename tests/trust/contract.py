@@ -1,4 +1,4 @@
-"""What every engine has to keep. A subclass gives the engine."""
+"""The contract of every engine. A subclass provides the engine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +34,7 @@ class EngineContract:
     engine: Engine
 
     def disk(self, folder: Path) -> Path:
-        """A disk of a kind that the engine is there for."""
+        """A disk of a kind that the engine supports."""
         return corpus.linux(folder, BAD)
 
     def test_this_machine_has_what_it_needs(self) -> None:

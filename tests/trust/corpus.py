@@ -185,7 +185,7 @@ def leave_in_journal(path: Path, name: str, text: str) -> int:
 
 
 def made_by(*command: str, stdin: bytes | None = None) -> bytes:
-    """What a program says, which has to end well."""
+    """The output of a program, which must succeed."""
     environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin", "MTOOLS_SKIP_CHECK": "1"}
     done = subprocess.run(command, input=stdin, capture_output=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr.decode()

@@ -87,7 +87,7 @@ def test_the_prompt_of_a_uefi_shell_is_seen_in_its_colours() -> None:
 
 
 def test_a_guest_that_kvm_cannot_run_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """QEMU goes on running: it was waited for half an hour, and nothing said why."""
+    """QEMU continues to run. Before, the test waited for half an hour, without a reason."""
     says = ["sh", "-c", "echo 'KVM internal error. Suberror: 1' >&2; exec sleep 600"]
     monkeypatch.setattr(boot, "argv", lambda *_arguments, **_more: says)
     made = booted(tmp_path, disk("waiting for nothing"))

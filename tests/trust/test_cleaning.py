@@ -1,6 +1,5 @@
-"""Everything that a clean image is made without, and what stays whatever links there are: the list of changes.
-
-`test_appliance_cleaner.py` has them done.
+"""The list of changes to a clean image: what is removed, and what stays despite links. `test_appliance_cleaner.py`
+executes them.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Damaged file systems end in a report, whatever they do to the libraries that parse them (docs/trust.md)."""
+"""Every damaged file system gets a report, even if it crashes the libraries that parse it (docs/trust.md)."""
 
 import json
 import sys

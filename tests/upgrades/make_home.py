@@ -26,7 +26,7 @@ ROOT: Final = "/dev/sda1"
 
 
 def region(served: Served, account: dict[str, Any]) -> dict[str, str]:
-    """What is there before: an image of a disk, VMs of it, volumes and snapshots. Ids by a name."""
+    """The resources before the upgrade: an image of a disk, VMs of it, volumes and snapshots. Ids by name."""
 
     def call(action: str, **request: object) -> dict[str, Any]:
         return served.call(account, action, **request)

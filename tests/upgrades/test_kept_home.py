@@ -52,7 +52,7 @@ def kept(tmp_path: Path) -> Kept:
 
 @pytest.fixture
 def store_options(tmp_path: Path) -> Iterator[list[str]]:
-    """The object store that was away is there."""
+    """The object store is available again."""
     key = tmp_path / "key"
     key.write_text("\n".join(OPERATOR))
     with seaweedfs(tmp_path / "oos", accounts=()) as server:
@@ -141,7 +141,7 @@ def _as(column: sa.Column[Any], value: Any) -> Any:
 
 
 def _go_on_after(connection: sa.Connection, table: sa.Table, column: sa.Column[Any]) -> None:
-    """Numbers that the database gives begin after those that there are."""
+    """The database's numbers continue after the existing ones."""
     sequence = connection.scalar(sa.select(sa.func.pg_get_serial_sequence(table.name, column.name)))
     if sequence is not None:
         last = connection.scalar(sa.select(sa.func.max(column)))
@@ -149,7 +149,7 @@ def _go_on_after(connection: sa.Connection, table: sa.Table, column: sa.Column[A
 
 
 def assert_ended(kept: Kept, served: Served) -> None:
-    """Wait for the end of everything, and look at what it led to."""
+    """Wait for the end of all work, and read its results."""
 
     def read(action: str) -> list[dict[str, Any]]:
         answer = served.call(kept.account, action)

@@ -174,7 +174,7 @@ def test_large_bodies_have_so_much_memory_and_one_address_a_quarter_of_it() -> N
 
 
 def test_half_bodies_do_not_fill_the_memory_and_keep_no_ordinary_request_out() -> None:
-    """Nobody has signed them, and each may have 1 MiB."""
+    """They are unsigned, and each may have 1 MiB."""
     head = HEAD + b"Content-Length: %d\r\n\r\n" % BODY_LIMIT
     half = head + bytes(BODY_LIMIT - 1)
     bounds = Bounds(most_from_address=100, most_body_bytes=4 * 2 * BODY_LIMIT)

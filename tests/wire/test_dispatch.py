@@ -62,7 +62,7 @@ def test_a_transaction_takes_the_turn_of_the_account_that_asked() -> None:
 
 
 def test_a_body_of_very_many_values_is_refused_before_they_are_made() -> None:
-    """Whatever they are: everybody waits for what Python does with each."""
+    """Of any kind: all requests wait for Python's work on each."""
     ids = [f"ami-{number:08x}" for number in range(10_000)]
     assert read_body(json.dumps({"Filters": {"ImageIds": ids}}).encode())["Filters"] == {"ImageIds": ids}
     for value in (b"[]", b"{}", b"null", b'""', b"0"):
@@ -74,7 +74,7 @@ def test_a_body_of_very_many_values_is_refused_before_they_are_made() -> None:
 
 
 def test_a_long_body_is_not_read_to_tell_whether_it_has_a_url() -> None:
-    """It would be read on the event loop. Such a request has the threads of those that fetch."""
+    """It would be read on the event loop. Such a request runs in the threads of downloads."""
 
     def handler(_call: Call) -> Mapping[str, object]:
         return {}

@@ -1,4 +1,4 @@
-"""No account holds up another: a real server, two accounts, one of them slow."""
+"""No account delays another: a real server, two accounts, one of them slow."""
 
 import json
 import socket

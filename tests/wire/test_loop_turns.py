@@ -74,7 +74,7 @@ def test_what_fails_or_is_given_up_leaves_its_turn_to_the_next() -> None:
 
 
 async def ask(app: Any, who: Principal, number: int) -> None:
-    """One ReadImages that nobody has asked before."""
+    """A ReadImages without a cached answer."""
     body = json.dumps({"Filters": {"ImageNames": [f"image {number}"]}}).encode()
     headers = sign(OSC_SDK_PYTHON, "souche.test", PATH, body, key_id=str(who.access_key_id), secret=SECRET)
     scope = {

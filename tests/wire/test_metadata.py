@@ -66,6 +66,6 @@ def test_a_source_that_is_no_vm_gets_nothing(region: Region) -> None:
 
 
 def test_there_is_no_token_to_put_for(region: Region) -> None:
-    """IMDSv1 only: cloud-init goes on without one at 404 and 405."""
+    """IMDSv1 only: cloud-init continues without a token after 404 and 405."""
     assert ask(region, "/latest/api/token", "PUT")[0] == 405
     assert ask(region, "/latest/api/token")[0] == 404

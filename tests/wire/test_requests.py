@@ -83,7 +83,7 @@ def test_a_huge_body_is_refused(server: Server) -> None:
     "more", [b"a" * 10_000, b"\r\nX-Name: " + b"a" * 10_000], ids=["one header", "many headers"]
 )
 def test_a_head_without_end_is_refused(server: Server, more: bytes) -> None:
-    """It is read before anybody's signature."""
+    """It is read before the signature is checked."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
         client.sendall(b"POST /api/v1/ReadVms HTTP/1.1\r\nHost: x\r\nX-Name: ")
         with pytest.raises(ConnectionError):

@@ -1,4 +1,4 @@
-"""The API over TLS: clients, certificates that change, and those that are not good."""
+"""The API over TLS: clients, changed certificates, bad certificates."""
 
 import os
 import socket
@@ -54,7 +54,7 @@ def shown(port: int, authority: Path) -> ssl.SSLSocket:
 
 
 def ask(client: ssl.SSLSocket, port: int) -> bytes:
-    """A signed call on a connection that is there."""
+    """A signed call on an open connection."""
     headers = sign(OSC_SDK_PYTHON, f"127.0.0.1:{port}", "/api/v1/ReadRegions", b"{}")
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     client.sendall(f"POST /api/v1/ReadRegions HTTP/1.1\r\n{lines}Content-Length: 2\r\n\r\n{{}}".encode())

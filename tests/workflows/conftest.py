@@ -19,7 +19,7 @@ def quiet() -> Iterator[None]:
 
 @pytest.fixture
 def logged(quiet: None) -> Iterator[list[MutableMapping[str, Any]]]:
-    """The lines of the log, whatever their level."""
+    """The lines of the log, of every level."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("debug"))
     with capture_logs() as lines:
         yield lines

@@ -73,8 +73,8 @@ class Deadly:
 
 
 def live(case: Case, *, deadly: bool) -> None:
-    """One life of the region's process: a deadly one is waited for; another one ends when every operation is done
-    and what is left over is removed."""
+    """One life of the region's process: a deadly one ends by its kill; another one when all operations are done and
+    leftovers are removed."""
     world = assemble(case.home, Qcow2Disks(case.home), seed=3)
     # At a start, disks without a record mean that the records are of another time: no crash may leave any.
     assert leftovers.unrecorded_disks(world.parts.store, world.parts.volumes).all() == frozenset()

@@ -1,6 +1,6 @@
 """A case of every workflow: how it comes to be requested, and what a failure leaves of it in the records.
 
-Whatever a scenario's `failed` does not name is as it was before: rows, disks, bytes, guests."""
+Everything that a scenario's `failed` does not name is unchanged: rows, disks, bytes, guests."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
-"""What the journal takes for running, while nothing in this process runs it: its end, or its new beginning, could not
-be written when the medium was full. A sweep goes on with it, or frees it, without a restart."""
+"""Operations that the journal lists as running, but no thread runs: their end, or their restart, could not be written
+on a full medium. A sweep continues or releases them, without a restart."""
 
 import sqlite3
 from contextlib import closing

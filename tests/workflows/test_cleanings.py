@@ -1,4 +1,4 @@
-"""Clean images as a region makes them: the original stays, and whatever happens nothing is left over."""
+"""Clean images as a region makes them: the original stays, and no failure leaves anything."""
 
 import threading
 from collections.abc import Callable, Sequence

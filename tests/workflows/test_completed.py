@@ -1,5 +1,5 @@
-"""An image that is complete stays so, whatever its workflow meets when it begins again: its journal may be lost before
-the operation is erased. By then what the image was made of may be deleted, and so may one of its snapshots."""
+"""A complete image stays complete when its workflow restarts: its journal may be lost before the operation is erased.
+By then what the image was made of may be deleted, and so may one of its snapshots."""
 
 from contextlib import suppress
 

@@ -126,7 +126,7 @@ def test_vm_starts_without_a_volume_that_is_still_being_attached(scene: tuple[Wo
 
 
 def test_deletion_overtakes_a_launch(scene: tuple[World, Cast]) -> None:
-    """Whatever became of the order: a VM that was terminated is not launched."""
+    """A terminated VM is not launched, in any order of operations."""
     world, cast = scene
     (vm,) = launches.launch(world.region, cast.alice, launches.Launch(cast.image_id))
     launch = world.the_operation()
@@ -237,7 +237,7 @@ def test_image_that_was_deleted_while_pending_leaves_all_else_settled(
     fails: bool,  # noqa: FBT001
 ) -> None:
     """Its snapshots stay when it could have been made, and go when it could not (reference section 2). An import and a
-    cleaning are given up: they take long, and nobody wants them any more."""
+    cleaning are cancelled: they take long, and their result is not needed."""
     world, cast = scene
     before = world.see()
     scenario.request(world, cast)
@@ -261,8 +261,8 @@ def _owner(world: World, image_id: str) -> Principal:
 
 
 def test_volume_that_a_guest_keeps_is_attached(scene: tuple[World, Cast]) -> None:
-    """Neither an unlink that fails, nor a link that cannot be undone, waits for the guest for ever: it would hold
-    the VM, and nobody could stop it."""
+    """Neither an unlink that fails, nor a link that cannot be undone, waits for the guest forever: it would hold the
+    VM, which could not be stopped."""
     world, cast = scene
     parts = replace(world.parts, hypervisor=Stubborn(world.home, NETWORK))
     data = cast.running.volumes[1].volume_id

@@ -98,7 +98,7 @@ def test_a_bucket_that_cannot_be_cleaned_yet_holds_no_snapshot(
     cast: Cast,
     cancelled: bool,  # noqa: FBT001
 ) -> None:
-    """The undo is tried again, says why, and another start goes on with it."""
+    """The undo is retried with its reason in the Comment, and the next start continues it."""
     away = ObjectsUnavailable(endpoint="the bucket exports", reason="it is away")
     task = export_tasks.export_snapshot(world.region, cast.alice, cast.snapshot_id, TARGET)
     there = with_buckets(world, oos=RefusingOos(world.home / "oos", put_part=FULL, delete=away))

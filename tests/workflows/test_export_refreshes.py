@@ -166,7 +166,7 @@ DAMAGES: dict[str, tuple[Callable[[ObjectStore, ExportTask], object], str]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_what_is_not_the_export_any_more_gets_no_urls(here: World, cast: Cast, damage: str) -> None:
-    """Else a manifest that somebody has altered would open whatever it names."""
+    """Otherwise an altered manifest would give access to any object that it names."""
     task, (change, reason) = export_image(here, cast), DAMAGES[damage]
     change(store_of(here, task), task)
     keys = store_of(here, task).keys(task.bucket, "")

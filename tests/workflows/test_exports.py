@@ -1,4 +1,4 @@
-"""Exports end to end on a store in a folder: what is in the bucket, and what is left when they are cut off."""
+"""Exports end to end on a store in a folder: the objects in the bucket, and what an interrupted export leaves."""
 
 import shutil
 from collections.abc import Callable, Mapping
@@ -299,7 +299,7 @@ def test_a_wrong_secret_is_not_told_as_a_wrong_key(world: World, cast: Cast, tmp
 
 
 def test_a_bucket_that_is_out_of_reach_does_not_hold_the_export_up(world: World, cast: Cast) -> None:
-    """To be let in no longer is the end of it: what cannot be removed is left."""
+    """Lost access is final: objects that cannot be removed stay."""
 
     def lock_out() -> None:
         raise BucketAccessRefused(bucket="exports", reason="AccessDenied")
@@ -317,7 +317,7 @@ def test_a_bucket_that_is_out_of_reach_does_not_hold_the_export_up(world: World,
 
 
 def test_an_object_store_that_does_not_know_accounts(world: World, cast: Cast) -> None:
-    """The region keeps whose a bucket is; one that was there before is nobody's until the operator says."""
+    """The region records the owner of each bucket; an existing bucket has none until the operator names one."""
     oos = FolderOos(world.home / "external", knows_accounts=False)
     there = with_buckets(world, oos=oos)
     assert export_snapshot(there, cast).state == ExportState.COMPLETED

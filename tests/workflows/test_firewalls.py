@@ -1,4 +1,4 @@
-"""What guests let in follows the security groups of their VMs."""
+"""The firewalls of guests follow the security groups of their VMs."""
 
 from collections.abc import Callable
 

@@ -1,5 +1,5 @@
 """What releases before typed params have stored is read, and its work ends: a region is upgraded while work is under
-way. The texts here are as those releases wrote them; they stay, whatever becomes of the code."""
+way. These texts are as those releases wrote them, and do not change with the code."""
 
 import json
 import sqlite3

@@ -174,7 +174,7 @@ def _check_nothing_is_left(before: Seen, after: Seen) -> None:
 
 @pytest.mark.sqlite_alone
 def test_world_can_tell_a_failure(originals: dict[Kind, Original], tmp_path: Path) -> None:
-    """A world that is not clean is seen to be so: the laws would fail."""
+    """The laws detect a world that is not clean."""
     origin = originals["memory"]
     world: World = origin.copy(tmp_path / "world")
     before = world.see()

@@ -33,7 +33,7 @@ def test_a_workflow_ends_alike_on_both_databases(
 
 
 def ended(kind: Kind, origin: Original, home: Path, scenario: Scenario) -> Seen:
-    """What is seen at the end; of rows, those that the workflow has changed."""
+    """The final state; of the rows, those that the workflow has changed."""
     with using(kind):
         world = origin.copy(home)
         scenario.request(world, origin.cast)

@@ -206,7 +206,7 @@ def test_only_so_many_requests_of_an_account_wait(alice: Alice) -> None:
 
 
 def test_what_settled_between_is_tried_again(alice: Alice) -> None:
-    """The work ends after the refusal, and before anybody looks for it."""
+    """The work ends after the refusal, and before the next check."""
     region, volume_id, tries = alice.call.region, alice.volume(), 0
 
     def act() -> None:

@@ -1,4 +1,4 @@
-"""From one region to another: an export is signed, and an import checks by whom, and brings all back."""
+"""From one region to another: an export is signed, and an import checks the signer and restores everything."""
 
 import json
 from collections.abc import Iterator

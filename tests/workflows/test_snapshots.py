@@ -53,8 +53,7 @@ def test_deleting_a_snapshot_leaves_its_volume_volumes_of_it_copies_and_later_on
 
 @pytest.mark.parametrize("grown_to", [1, 4])
 def test_a_snapshot_has_the_size_of_what_was_captured(scene: tuple[World, Cast], grown_to: int) -> None:
-    """Whatever was thought when it was asked for: an update that is under way may fail, before or after the disk has
-    grown."""
+    """Not the size at the request: an update under way may fail, before or after the disk has grown."""
     world, cast = scene
     volume_id = cast.running.volumes[1].volume_id
     volume_updates.update(world.region, cast.alice, volume_updates.Change(volume_id, size_gib=2))

@@ -170,7 +170,7 @@ class Agent:
 def test_a_vm_is_started_after_its_image_when_the_database_is_back(
     scene: tuple[World, Cast], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was left `stopped`, as if it would not start."""
+    """Before, it was left `stopped`, like one that does not start."""
     world, cast = scene
     vm_id = cast.running.vm_id
     wanted = images.FromVm(images.ImageSettings("at rest"), vm_id, no_reboot=False)

@@ -182,7 +182,7 @@ class World:
         engine.run(workflow, self.parts, operation, journal or engine.Unjournalled())
 
     def run_all(self) -> None:
-        """Run whatever is outstanding."""
+        """Run all outstanding operations."""
         for operation in self.outstanding():
             self.run(operation)
 

@@ -1,4 +1,4 @@
-"""The step that puts a named state in the place of a region's contents.
+"""The step that replaces a region's contents by a named state.
 
 1. `states` copies the state into a folder beside it, and checks it. The region is as before.
 2. `begin` writes `loading.json` into the home, with a token. With records in a file, the state is decided from now on.

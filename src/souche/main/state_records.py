@@ -42,7 +42,7 @@ class Records(Protocol):
         ...
 
     def prepare(self, file: Path) -> str:
-        """Bring the records in a file to the newest schema, if they are to be loaded. Returns the id of their region.
+        """Bring the records in a file to the newest schema, before they are loaded. Returns the id of their region.
 
         Raises:
             DatabaseNewer, DatabaseDamaged.

@@ -155,7 +155,7 @@ def test_journal_forgets_what_has_ended(world: World, log: Log) -> None:
 
 
 def test_the_journal_waits_for_the_medium_with_each_commit(tmp_path: Path) -> None:
-    """Whatever SQLite was built to do by itself (docs/durability.md)."""
+    """With any default of the SQLite build (docs/durability.md)."""
     configuration = durable._configuration(tmp_path / "journal.sqlite", "test")
     url, options = configuration["system_database_url"], configuration["db_engine_kwargs"]
     assert url is not None

@@ -55,7 +55,7 @@ class FullMedium:
 
 
 class Medium:
-    """Where the journal's file is: takes nothing any more once it is filled, until `emptied`."""
+    """The medium of the journal's file: after `fill` it takes no writes, until `emptied`."""
 
     def __init__(self, database: Path) -> None:
         self._database = database

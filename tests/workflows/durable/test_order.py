@@ -26,7 +26,7 @@ def test_operations_that_work_on_the_same_are_done_in_their_order(world: World, 
 
 
 def test_order_is_kept_across_a_crash(world: World, log: Log) -> None:
-    """Whether the first was begun or not, in whatever order the journal resumes what it knows."""
+    """Whether the first was begun or not, in any order of the journal's resumption."""
     for number in range(10):
         add(world, "long" if number == 0 else "short", f"{number}", "vm")
     with running(world, log):
@@ -71,7 +71,7 @@ def test_what_ended_in_the_journal_and_is_nobodys_begins_anew_at_the_start(world
 
 
 def test_accounts_take_turns(world: World, log: Log) -> None:
-    """One that has requested much keeps nobody else waiting, nor its own guests and firewalls."""
+    """An account with many requests delays neither others nor its own guests and firewalls."""
     many = [add(world, "long", f"{number}") for number in range(5 * RUNS_PER_ACCOUNT[Lane.WORK])]
     with running(world, log) as workflows:
         eventually(lambda: len(log.done) == RUNS_PER_ACCOUNT[Lane.WORK])
