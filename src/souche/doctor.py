@@ -372,10 +372,7 @@ CHECKS: tuple[Check, ...] = (
     _program_check("sfdisk", "partitions official images", "fdisk"),
     _program_check("mke2fs", "makes their file systems", "e2fsprogs"),
     Check(
-        "object store",
-        "embedded OOS (SeaweedFS)",
-        "reinstall Souche, or choose another --oos-listen",
-        _object_store,
+        "object store", "embedded OOS (SeaweedFS)", "reinstall Souche, or change --oos-listen", _object_store
     ),
     Check(
         "kernel",

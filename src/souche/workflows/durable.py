@@ -1,8 +1,7 @@
 """Runs workflows durably with DBOS: every step is journalled in a database. After a crash, the next start resumes
 interrupted workflows from their first unfinished step (https://docs.dbos.dev/architecture).
 
-Crash-only: there is no orderly shutdown of operations; the process may be killed at any moment.
-"""
+Crash-only: there is no orderly shutdown of operations; the process may be killed at any moment."""
 
 import threading
 import time
@@ -177,9 +176,7 @@ class DurableWorkflows:
         except engine.BrokenOff:
             pass  # the next process, or another one, restarts it
         except Exception as error:
-            log_failure(
-                error, "an operation was interrupted, the sweep resumes it", operation=operation.operation_id
-            )
+            log_failure(error, "operation interrupted, a sweep resumes it", operation=operation.operation_id)
 
     def _proceed(self) -> None:
         if self._ending:
@@ -345,7 +342,7 @@ class DurableWorkflows:
         ended, broken_off = status in ENDED, self._runs.is_broken_off(operation_id)
         if not (ended or broken_off) or not engine.is_outstanding(self._parts, operation_id):
             return
-        log.warning("an operation was interrupted, it is resumed", operation=operation_id, status=status)
+        log.warning("operation interrupted, it is resumed", operation=operation_id, status=status)
         if ended:
             # The journal says success, but the database still has the operation: it was restored from a backup.
             done = 0 if status == "SUCCESS" else len(DBOS.list_workflow_steps(operation_id))

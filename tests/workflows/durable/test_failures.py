@@ -198,6 +198,6 @@ def test_an_operation_that_cannot_be_read_holds_up_no_other(
         assert all(workflows.wait(each.operation_id, 20) for each in (damaged, *others))
         assert [each.operation_id for each in world.outstanding()] == [damaged.operation_id]
     assert sorted(log.done) == ["b first", "b second", "c first", "c second"]
-    assert [line["operation"] for line in logged if "was interrupted" in line["event"]] == [
+    assert [line["operation"] for line in logged if "operation interrupted" in line["event"]] == [
         damaged.operation_id
     ]
