@@ -191,7 +191,7 @@ def test_an_account_that_has_something_stays(souche: Souche) -> None:
 
 
 def test_a_bucket_that_the_regions_key_may_not_delete_is_named(souche: Souche) -> None:
-    """The account stays, disabled; the next call goes on with this bucket."""
+    """The account stays, disabled; the next call continues with this bucket."""
     (alice,) = souche("account", "create", "alice")
     asked: list[str] = []
 

@@ -50,7 +50,7 @@ def test_the_firmware_is_tried_with_the_cpu_of_real_guests() -> None:
     ],
 )
 def test_what_the_firmware_says_decides(script: str, failure: str | None, tmp_path: Path) -> None:
-    """Seen under KVM's PVM variant: the boot sector runs, and the firmware stops with an internal error, for ever."""
+    """Seen under KVM's PVM variant: the boot sector runs, and the firmware stops forever, with an internal error."""
     most_seconds = 1 if failure is not None and "within 1 s" in failure else 100
     began = time.monotonic()
     assert output_failure(["sh", "-c", script], tmp_path / "output", most_seconds) == failure

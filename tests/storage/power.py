@@ -2,7 +2,7 @@
 
 The operations of the process are recorded as they happen. Before and after each, the folder is looked at: whatever has
 changed, by this process or by a program that it ran, is on the medium only when the file (its bytes) or the folder
-(its names) was synced. Nothing is taken for granted of the order in which a file system writes the rest: each folder
+(its names) was synced. The file system may write the rest in any order: each folder
 is, by itself, as it was synced last, as it is now, or as it was in between.
 """
 

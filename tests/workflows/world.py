@@ -148,7 +148,7 @@ class Cast:
 class Seen:
     """A region from outside. Rows are by table and key, without dates, measures and operations; disks by their
     first bytes; `open` says of each open volume of a running guest whether that is where the store has it;
-    `inbound` is what each guest lets in, `public_ips` what leads to it."""
+    `inbound` is what the firewall of each guest allows, `public_ips` its public IP."""
 
     rows: dict[str, Row]
     volumes: dict[str, bytes]

@@ -230,7 +230,7 @@ def prepare(settings: Settings, names: tuple[str, ...], tell: Callable[[Line], N
 
 def rehearse(settings: Settings, names: tuple[str, ...], imports: Imports) -> None:
     """Live a life in this process, with a request for each workflow, so that lives forked from it find everything
-    compiled. It ends in good order."""
+    compiled. It ends gracefully."""
     keep_compiled()
     _put(serving, "external_oos", _folder_oos)
     told: list[Line] = []

@@ -8,8 +8,8 @@ Result = TypeVar("Result")
 
 
 class SharedResults(Generic[Result]):
-    """Asks one question at a time. Whoever waits when it is asked gets its answer; who comes later, the next one's. So
-    each answer is newer than the wait for it. Used on one event loop at a time."""
+    """Asks one question at a time. Callers that wait at the start of the question get its answer; later callers get the
+    next one. So each answer is newer than the wait for it. Used on one event loop at a time."""
 
     def __init__(self, ask: Callable[[], Awaitable[Result]]) -> None:
         self._ask = ask

@@ -96,7 +96,7 @@ def test_what_waits_for_an_earlier_operation_takes_no_place(world: World, log: L
 
 
 def test_what_is_broken_holds_up_its_successors_only(world: World, log: Log) -> None:
-    """It is tried for ever, and takes no place of its account's meanwhile."""
+    """It is retried forever, and does not occupy a slot of its account."""
     with running(world, log) as workflows:
         for number in range(2 * RUNS_PER_ACCOUNT[Lane.WORK]):
             add(world, "broken", f"{number}", f"vm-{number}")

@@ -1,6 +1,6 @@
 """Runs functions on an event loop, which does other things while they wait.
 
-A function that is called in a greenlet can give the event loop something to wait for, and goes on with its result
+A function that is called in a greenlet can give the event loop something to wait for, and continues with its result
 (https://greenlet.readthedocs.io). So the same code reads the database in threads and on the event loop. SQLAlchemy does
 the same (`greenlet_spawn`), but makes a greenlet for each call: Python allocates a stack for each, which takes as long
 as a round trip to the database.
