@@ -96,6 +96,9 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "UpdateVolume": ("TaskId",),
 }
 
+MARKS: Final = {action: [f'"{field}":"'.encode() for field in fields] for action, fields in FIELDS.items()}
+"""how the value of each field begins in an answer"""
+
 
 def recorded(observe: Callable[[Exchange], None], audit: Audit | None) -> Callable[[Exchange], None]:
     """Passes each request to `observe` and writes its line: to the audit log; without one, to the log of the process.
@@ -167,8 +170,7 @@ class AuditLines:
 def _of_answer(exchange: Exchange) -> Iterator[bytes]:
     """The values of the action's fields in the answer. A text that has a field's name in it has its quotes escaped."""
     answer = exchange.answer
-    for field in FIELDS.get(exchange.action, ()):
-        mark = f'"{field}":"'.encode()
+    for mark in MARKS.get(exchange.action, ()):
         at = answer.find(mark)
         while at >= 0:
             begin = at + len(mark)
