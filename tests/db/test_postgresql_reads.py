@@ -1,12 +1,15 @@
 """What a read costs on PostgreSQL."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from souche.db import images
+from souche.db.engines import postgresql
 from souche.db.engines.postgresql import PostgreSql
 from souche.db.store import Store
 from souche.errors import OutOfTime, RecordsUnavailable
@@ -67,6 +70,24 @@ def test_the_event_loop_is_told_that_the_server_is_away() -> None:
         with pytest.raises(RecordsUnavailable):
             asyncio.run(database.next_mark())
     database.close()
+
+
+def test_a_session_that_falls_silent_is_given_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All requests of a process waited for it, as long as it was silent."""
+    asyncio.run(store.next_mark())
+    assert isinstance(store.database, PostgreSql)
+    silent = store.database._watcher_on_loop._connection
+    assert silent is not None
+    backend = silent.info.backend_pid
+    monkeypatch.setattr(postgresql, "MARK_SECONDS", 0.5)
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        with pytest.raises(RecordsUnavailable, match=r"0\.5 seconds"):
+            asyncio.run(store.next_mark())
+        monkeypatch.undo()
+        assert asyncio.run(store.next_mark()) == store.change_mark()
+    finally:
+        os.kill(backend, signal.SIGCONT)
 
 
 def test_the_event_loop_writes_nothing(store: Store) -> None:

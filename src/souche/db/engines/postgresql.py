@@ -40,6 +40,8 @@ NAMED_LOCKS: Final = 0x50_75_63
 CHANNEL: Final = "souche_operations"
 STATEMENT_SECONDS: Final = 0.1
 """limit of a statement of the event loop: a slower read holds a connection for too long, and runs in a thread"""
+MARK_SECONDS: Final = 10.0
+"""longest wait for a mark on the event loop: its session may be silent while the server answers others"""
 LISTEN_SECONDS: Final = 1.0  # between two checks whether the listening thread should end or reconnect
 _TRY_LOCK: Final = sa.text("SELECT pg_try_advisory_lock(:kind, hashtext(:name))")
 _UNLOCK: Final = sa.text("SELECT pg_advisory_unlock(:kind, hashtext(:name))")
@@ -205,8 +207,12 @@ class PostgreSql:
         return self._mark(self._watcher)
 
     async def next_mark(self) -> Hashable:
-        """As `change_mark`."""
-        return await self.on_event_loop(lambda: self._mark(self._watcher_on_loop))
+        """As `change_mark`. All requests wait for it: after `MARK_SECONDS`, its connection is closed."""
+        try:
+            async with asyncio.timeout(MARK_SECONDS):
+                return await self.on_event_loop(lambda: self._mark(self._watcher_on_loop))
+        except TimeoutError:
+            raise RecordsUnavailable(reason=f"no answer within {MARK_SECONDS:g} seconds") from None
 
     def _mark(self, watcher: Watcher) -> Hashable:
         try:
