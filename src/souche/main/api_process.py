@@ -124,6 +124,7 @@ def _records(home: Home, settings: Settings) -> Iterator[Store]:
             identity.check_with_server(home, contents, database.shown, place.region_id)
             if not store.is_newest():
                 raise SchemaDiffers
+            schema_watch.check_writes(store, _end_as_upgraded)
             yield store
     finally:
         store.close()
