@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import ssl
@@ -71,7 +72,12 @@ class _Server(uvicorn.Server):
 
 
 def run(applications: Sequence[Application]) -> None:
-    """Serve each application on its socket until SIGINT or SIGTERM, then let open requests end."""
+    """Serve each application on its socket until SIGINT or SIGTERM, then let open requests end.
+
+    Everything made so far lives as long as the process: garbage collections leave it out. One that walked through it
+    took 80 ms, in which no request was answered."""
+    gc.collect()
+    gc.freeze()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_main(applications))
 
