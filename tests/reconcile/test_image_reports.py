@@ -75,7 +75,10 @@ def test_a_report_that_was_cut_off_is_made(world: World, origin: Original) -> No
 
 
 def test_an_engine_that_breaks_or_is_not_there_leaves_a_report(world: World, origin: Original) -> None:
-    for error, said in ((ProgramMissing(program="bwrap"), "lacks bwrap"), (ZeroDivisionError(), "broke")):
+    for error, said in (
+        (ProgramMissing(program="bwrap"), "lacks bwrap"),
+        (ZeroDivisionError(), "examination failed"),
+    ):
         with world.region.store.begin() as connection:
             image_reports.request_again(connection, origin.cast.image_id, world.parts.clock.now())
         sweep.make(parts(world, ToldEngine(error=error)))
