@@ -119,7 +119,9 @@ class AuditLines:
     """Makes the lines. Used on one event loop."""
 
     def __init__(self) -> None:
-        self._searched: OrderedDict[tuple[str, str | None, bytes], tuple[bytes, list[str]]] = OrderedDict()
+        self._searched: OrderedDict[tuple[str, str | None, bytes], tuple[bytes | None, list[str]]] = (
+            OrderedDict()
+        )
 
     def of(self, exchange: Exchange) -> dict[str, object]:
         """The fields of a request's line."""
@@ -158,8 +160,10 @@ class AuditLines:
         if not LARGE <= len(answer) <= LARGEST or len(body) > LARGE:
             return _first(_of_answer(exchange))
         key = (exchange.action, exchange.account_id, body)
-        tail, found = self._searched.pop(key, (b"", []))
-        if len(tail) + CONTEXT != len(answer) or not answer.endswith(tail):
+        tail, found = self._searched.pop(key, (None, []))
+        if tail is None:  # asked once: most answers are not kept
+            tail, found = b"", _first(_of_answer(exchange))
+        elif len(tail) + CONTEXT != len(answer) or not answer.endswith(tail):
             tail, found = answer[CONTEXT:], _first(_of_answer(exchange))
         self._searched[key] = (tail, found)
         if len(self._searched) > MOST_SEARCHED:
