@@ -59,7 +59,7 @@ def test_the_search_for_paths_finds_those_in_drawings_and_tables() -> None:
 
 @pytest.mark.parametrize("page", GUIDES)
 def test_names_that_guides_name_after_a_file_are_in_it(page: str) -> None:
-    """`api/answers.py: Answers.cached, answer` says that the file defines them."""
+    """`api/protocol/answers.py: Answers.cached, answer` says that the file defines them."""
     lost = [
         f"{path}: {name}"
         for path, names in re.findall(r"`([\w/.]+\.py): ([\w., ]+)`", _present(page))

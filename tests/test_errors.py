@@ -10,7 +10,7 @@ import pytest
 
 import souche
 from souche import run
-from souche.api.errors import envelope
+from souche.api.protocol.errors import envelope
 from souche.errors import (
     HOST_PATH,
     ComputeFailed,

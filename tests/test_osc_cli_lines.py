@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fire.parser import DefaultParseValue
 
-from souche.api import spec
+from souche.api.protocol import spec
 from tests.support.markdown import SHELL, blocks, command_lines, inline_code
 
 ROOT = Path(__file__).parent.parent

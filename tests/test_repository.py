@@ -85,3 +85,17 @@ def test_no_file_is_long() -> None:
     files = [path for folder in ("src", "tests", "tools") for path in ROOT.glob(f"{folder}/**/*.py")]
     lengths = {path: len(path.read_text().splitlines()) for path in files}
     assert [path for path, lines in lengths.items() if lines > LONGEST_FILE and path != GENERATED] == []
+
+
+@pytest.mark.parametrize(("package", "others"), [("api.protocol", {"types"}), ("app.context", set())])
+def test_what_serves_all_nouns_imports_none(package: str, others: set[str]) -> None:
+    """The files beside the package are the nouns'."""
+    layer, name = package.split(".")
+    folder = ROOT / "src/souche" / layer / name
+    imported = {
+        found
+        for file in folder.glob("*.py")
+        for found in re.findall(rf"from souche\.{layer}(?:\.(\w+)\S*)? import", file.read_text())
+    }
+    assert len(list(folder.glob("*.py"))) > 5
+    assert imported - others == {name}

@@ -14,9 +14,9 @@ import pytest
 import typer.main
 
 import souche
-from souche.api import spec
-from souche.api.errors import envelope
-from souche.api.words import WORDS as API
+from souche.api.protocol import spec
+from souche.api.protocol.errors import envelope
+from souche.api.protocol.words import WORDS as API
 from souche.cli import commands
 from souche.cli.words import WORDS as COMMAND_LINE
 from souche.errors import SoucheError, StorageFailed

@@ -1,6 +1,6 @@
 """Errors in the shapes of the published specification, which a server cannot follow. Each entry has its reason.
 
-`gen_api.py` applies these in order while it writes `src/souche/api/spec.json`.
+`gen_api.py` applies these in order while it writes `src/souche/api/protocol/spec.json`.
 """
 
 from dataclasses import dataclass

@@ -21,9 +21,9 @@ from tests.support import resources
 from tests.support.region import make_account, make_region
 
 from souche.api import actions
-from souche.api.answers import Answers
-from souche.api.json_cache import JsonCache
-from souche.app.region import Region
+from souche.api.protocol.answers import Answers
+from souche.api.protocol.json_cache import JsonCache
+from souche.app.context.region import Region
 from souche.db import schema
 from souche.db.engines.sqlite import Sqlite
 from souche.db.store import Store

@@ -1,4 +1,4 @@
-"""Writes src/souche/api/spec.json and src/souche/api/types.py from the published OpenAPI document.
+"""Writes src/souche/api/protocol/spec.json and src/souche/api/types.py from the published OpenAPI document.
 
     python tools/gen_api.py            write both files
     python tools/gen_api.py --check    write nothing; status 1 when a file is stale

@@ -8,8 +8,9 @@ import re
 import sys
 from pathlib import Path
 
-from souche.api import empty_reads, spec
+from souche.api import empty_reads
 from souche.api.actions import ACTIONS, SOUCHE_ACTIONS
+from souche.api.protocol import spec
 from souche.config import SETTINGS, Setting
 from tools.differences import DIFFERENCES
 from tools.recorded import ABSENT, FACTS, SET, Fact

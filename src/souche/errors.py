@@ -1,7 +1,7 @@
 """The one error family. The docstring of an error is its message; its fields fill the braces. It names the fields of
 requests by terms, which each door puts into its own words (`words.py`).
 
-Nothing here knows HTTP: `api/errors.py` is the single table from these to status, Type and Code.
+Nothing here knows HTTP: `api/protocol/errors.py` is the single table from these to status, Type and Code.
 
     SoucheError
     +-- UserError               the caller asked for what cannot be
@@ -15,7 +15,7 @@ Nothing here knows HTTP: `api/errors.py` is the single table from these to statu
         +-- ProgramMissing, ProgramFailed, ProgramTimedOut
         +-- StorageFailed, ComputeFailed, Unavailable, RecordsUnavailable, WritersBusy (worth another try)
         +-- OutOfSpace          the medium is full, or only its reserve is left (see `room`)
-        +-- Raced               another request came first (done again by `api/dispatch`)
+        +-- Raced               another request came first (done again by `api/protocol/dispatch`)
         +-- OutOfTime           a read took longer than its time limit (`http/app` repeats it in a thread)
 """
 
@@ -66,7 +66,7 @@ class UserError(SoucheError):
     """The request cannot be carried out."""
 
     passing: tuple[str, ...] = ()
-    """the resources whose work under way is the reason for the refusal (`app/settling`)"""
+    """the resources whose work under way is the reason for the refusal (`app/context/settling`)"""
 
     def while_passing(self, *resource_ids: str) -> Self:
         """The same refusal, which passes when these resources have settled."""

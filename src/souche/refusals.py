@@ -1,8 +1,8 @@
 """Refusals of requests. The docstring of an error is its message; its fields fill the braces.
 
 The caller can correct every error here, so each names the value and the fault. A hidden resource is refused with the
-same message as a missing one. `api/errors.py` gives each error its status and code. `value_refusals.py` has the
-refusals of values, `quota_refusals.py` those of requests over a limit.
+same message as a missing one. `api/protocol/errors.py` gives each error its status and code. `value_refusals.py` has
+the refusals of values, `quota_refusals.py` those of requests over a limit.
 
 Source: reference "Image-path outcomes", "Error families", sections 2, 3 and 5 to 8.
 """

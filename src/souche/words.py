@@ -1,8 +1,9 @@
 """What messages call the fields of requests, without the words of one door.
 
 A field is `ImageName` in the API's JSON, `--name` on the command line, and another word in an API of another shape. So
-messages below `api/` and `cli/` name a `Term`, and each door has one table from terms to its own words (`api/words.py`,
-`cli/words.py`). A message is a format string with slots for terms: "The {word[image_id]} '{image_id}' doesn't exist."
+messages below `api/` and `cli/` name a `Term`, and each door has one table from terms to its own words
+(`api/protocol/words.py`, `cli/words.py`). A message is a format string with slots for terms: "The {word[image_id]}
+'{image_id}' doesn't exist."
 
 Records keep messages too, such as why an import failed. They are written with `MARKS`, so the slots stay in the text,
 and each door fills them when it shows the text (`Words.fill`).

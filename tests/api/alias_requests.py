@@ -8,7 +8,7 @@ import pytest
 
 from souche.api import image_aliases as api
 from souche.app import official_images
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import images as image_records
 from souche.model.accounts import Principal
 from souche.model.images import Image

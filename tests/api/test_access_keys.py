@@ -5,7 +5,7 @@ import pytest
 
 from souche.api.access_keys import create_access_key, delete_access_key, read_access_keys, update_access_key
 from souche.app import access_keys
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.http.auth import KeyLookup
 from souche.model.accounts import Principal
 from souche.refusals import NoSuchAccessKey

@@ -1,5 +1,5 @@
 from souche.api.accounts import read_accounts
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from tests.support.region import call
 

@@ -4,7 +4,7 @@ import pytest
 
 from souche.api import image_aliases as api
 from souche.app import accounts, quotas
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import image_aliases
 from souche.model.accounts import Principal
 from souche.quota_refusals import TooManyImageAliases

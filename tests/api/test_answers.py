@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from souche.api import actions, cached_pages
-from souche.api import answers as api_answers
-from souche.api.answers import CACHED, ON_EVENT_LOOP, Answers, fits_event_loop
-from souche.api.dispatch import SHORT_BODY, Call
-from souche.api.json_cache import JsonCache
+from souche.api import actions
+from souche.api.protocol import answers as api_answers
+from souche.api.protocol import cached_pages
+from souche.api.protocol.answers import CACHED, ON_EVENT_LOOP, Answers, fits_event_loop
+from souche.api.protocol.dispatch import SHORT_BODY, Call
+from souche.api.protocol.json_cache import JsonCache
 from souche.app import vms
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.cache import OVERHEAD_BYTES, CommitCache
 from souche.db import images
 from souche.db.engines import sqlite

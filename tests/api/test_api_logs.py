@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from souche.api import spec
-from souche.app.region import Region
+from souche.api.protocol import spec
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from tests.support.client import Client, parameter, unsupported, value
 from tests.support.region import START

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from souche.api import spec
-from souche.app.region import Region
+from souche.api.protocol import spec
+from souche.app.context.region import Region
 from tests.support.client import Client, absent
 from tests.support.region import RecordedWorkflows, make_account, make_region
 from tests.support.requests import REQUESTS, filled, make_world

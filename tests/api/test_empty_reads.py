@@ -2,7 +2,7 @@
 
 import pytest
 
-from souche.api import spec
+from souche.api.protocol import spec
 from tests.support.client import Client, parameter, value
 from tests.support.requests import POLICY_ORN
 

@@ -5,9 +5,9 @@ import importlib.resources
 import pytest
 import yaml
 
-from souche.api import errors
-from souche.api.errors import Row
-from souche.api.request_errors import RETRY_SECONDS
+from souche.api.protocol import errors
+from souche.api.protocol.errors import Row
+from souche.api.protocol.request_errors import RETRY_SECONDS
 from souche.errors import RecordsUnavailable, WritersBusy
 
 FAMILIES = {

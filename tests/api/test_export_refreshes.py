@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from souche.api import actions, errors
-from souche.api.dispatch import dispatch
-from souche.app.region import Region
+from souche.api import actions
+from souche.api.protocol import errors
+from souche.api.protocol.dispatch import dispatch
+from souche.app.context.region import Region
 from souche.db import export_tasks as records
 from souche.errors import UserError
 from souche.model.accounts import Principal

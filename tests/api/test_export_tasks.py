@@ -5,7 +5,7 @@ import json
 import pytest
 
 from souche.app import accounts, quotas
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import images
 from souche.model import quotas as names
 from souche.model.accounts import Principal

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from souche.api.filter_tables import FILTERS, Bound, Filter
-from souche.api.filters import MAX_PATTERNS, MAX_VALUES, conditions
+from souche.api.protocol.filter_tables import FILTERS, Bound, Filter
+from souche.api.protocol.filters import MAX_PATTERNS, MAX_VALUES, conditions
 from souche.db import (
     access_keys,
     export_tasks,

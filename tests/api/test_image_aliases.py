@@ -7,8 +7,8 @@ import pytest
 
 from souche.api import image_aliases as api
 from souche.app import images as app_images
+from souche.app.context.region import Region
 from souche.app.images import ImageSettings
-from souche.app.region import Region
 from souche.db import image_aliases
 from souche.db import images as image_records
 from souche.model.accounts import Principal

@@ -7,7 +7,7 @@ from typing import Any
 from souche.api import image_cleanings as api
 from souche.api.actions import souche_action
 from souche.api.image_reports import read_image_reports
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import image_cleanings
 from souche.model.accounts import Principal
 from souche.model.image_cleanings import Cleaning, CleaningResult

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from souche.api.image_origins import read_image_origins
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.formats.companion import METADATA_KEY
 from souche.model.permissions import Permissions
 from tests.support.bucket import bucket

@@ -10,9 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from souche.api import actions
-from souche.api.dispatch import dispatch
+from souche.api.protocol.dispatch import dispatch
 from souche.app import official_images
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import images as records
 from souche.db import marketplace
 from souche.errors import UserError

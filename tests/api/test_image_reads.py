@@ -2,8 +2,8 @@
 
 import pytest
 
-from souche.api import spec
-from souche.app.region import Region
+from souche.api.protocol import spec
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from souche.model.images import ImageMapping
 from souche.model.permissions import Permissions

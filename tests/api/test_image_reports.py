@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from souche.api import image_reports as api
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import image_reports
 from souche.model.accounts import Principal
 from souche.model.image_reports import Examination, Guideline, ReportState, hidden

@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from souche.api.image_origins import read_image_origins
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import images
 from souche.model.accounts import Principal
 from souche.model.images import ImageMapping, Lineage, VmAttributes

@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives import serialization
 
 from souche.api.keypairs import create_keypair, delete_keypair, read_keypairs
 from souche.api.tags import create_tags
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from souche.value_refusals import BadKey, MissingParameter
 from tests.support.client import Client, absent, conflict, missing, value

@@ -3,8 +3,8 @@
 import pytest
 
 from souche.app import accounts, marketplace
+from souche.app.context.region import Region
 from souche.app.marketplace import Publication
-from souche.app.region import Region
 from souche.db import images, snapshots
 from souche.model.accounts import Account, Principal
 from souche.model.images import Image

@@ -10,13 +10,13 @@ from souche.api import image_adoptions
 from souche.api import notices as api
 from souche.app import accounts as app_accounts
 from souche.app import image_copies, image_lives, images, launches, marketplace, official_images
+from souche.app.context.region import Region
 from souche.app.image_copies import Copy
 from souche.app.image_lives import Departure
 from souche.app.images import Change, ImageSettings
 from souche.app.launches import Launch
 from souche.app.marketplace import Publication
 from souche.app.permissions import PermissionsChange
-from souche.app.region import Region
 from souche.db import images as image_records
 from souche.db import notices
 from souche.model.accounts import Principal

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from souche.api import pages
-from souche.api.request_errors import BadPageToken
+from souche.api.protocol import pages
+from souche.api.protocol.request_errors import BadPageToken
 from souche.model.query import Position, Query
 from souche.value_refusals import BadValue
 

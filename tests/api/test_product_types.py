@@ -3,7 +3,7 @@
 import pytest
 
 from souche.api.product_types import read_product_types
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.states import VmState
 from tests.support.client import Client, absent, conflict, value
 from tests.support.region import call

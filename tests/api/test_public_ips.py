@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from souche.app import metadata, quotas
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Account, Principal
 from souche.operations.firewalls import ApplyPublicIps
 from souche.states import VmState

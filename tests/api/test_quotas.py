@@ -2,7 +2,7 @@
 
 import pytest
 
-from souche.api import errors
+from souche.api.protocol import errors
 from souche.app import accounts, quotas
 from tests.support.client import Client
 from tests.support.resources import make_vm, make_volume

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from souche.api.dispatch import RACES_LOST
-from souche.app.region import Region
+from souche.api.protocol.dispatch import RACES_LOST
+from souche.app.context.region import Region
 from souche.db import images, keypairs, security_groups, snapshots, vms, volumes
 from souche.errors import Raced
 from souche.ids import IdSource

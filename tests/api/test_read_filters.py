@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from souche.api.filter_tables import FILTERS, NEVER
-from souche.app.region import Region
+from souche.api.protocol.filter_tables import FILTERS, NEVER
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from souche.model.images import ImageMapping
 from souche.model.permissions import Permissions

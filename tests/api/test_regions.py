@@ -3,7 +3,7 @@
 import pytest
 
 from souche.api.regions import read_locations
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.states import VmState
 from tests.support.client import Client, conflict
 from tests.support.region import call

@@ -2,7 +2,7 @@
 
 import pytest
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from souche.states import VmState
 from tests.support.client import Client, state

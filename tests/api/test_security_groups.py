@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.ids import is_well_formed
 from souche.states import VmState
 from tests.api.group_requests import ALL, SSH, add, group, make, remove, without_ids

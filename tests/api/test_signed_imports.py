@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from souche.api.image_origins import read_image_origins
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.formats.companion import EmptyVolume
 from souche.model.images import ImageMapping
 from souche.signing import SigningKey

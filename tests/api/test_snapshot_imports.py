@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from souche.api.snapshots import read_snapshot_problems
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import snapshots
 from souche.states import SnapshotState
 from tests.support.bucket import bucket

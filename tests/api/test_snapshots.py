@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.permissions import Permissions
 from souche.states import SnapshotState, VolumeState
 from tests.support.client import Client, absent, conflict, missing, parameter, state, unsupported, value

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from souche.app import access_keys
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.clock import SystemClock
 from souche.http.app import create_app
 from souche.room import Room, Usage

@@ -4,7 +4,7 @@ import pytest
 
 from souche.api.tags import create_tags, delete_tags, read_tags
 from souche.app import keypairs
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from tests.support.client import Client, absent, missing, value
 from tests.support.region import call

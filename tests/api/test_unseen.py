@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from souche.api import spec
 from souche.api.actions import ACTIONS
-from souche.api.filter_tables import FILTERS
+from souche.api.protocol import spec
+from souche.api.protocol.filter_tables import FILTERS
 from tests.support.client import Client
 from tests.support.region import make_account, make_region
 from tests.support.requests import (

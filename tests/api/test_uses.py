@@ -5,7 +5,7 @@ from typing import Any
 
 from souche.api import image_aliases
 from souche.api import uses as api
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from souche.model.images import ImageMapping
 from souche.model.permissions import Permissions

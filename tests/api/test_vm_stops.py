@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import vm_stops
 from souche.model.vms import Vm
 from tests.support.client import Client, value

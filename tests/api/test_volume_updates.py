@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import volume_updates
 from souche.states import LinkState, VmState, VolumeState, VolumeUpdateState
 from tests.support.client import Client, absent, missing, state, value

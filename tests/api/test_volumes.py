@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from souche.model.permissions import Permissions
 from souche.states import SnapshotState, VmState, VolumeState

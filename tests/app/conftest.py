@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from tests.support.databases import on_both as on_both
 from tests.support.region import ManualClock, make_account, make_region

@@ -4,7 +4,7 @@ import pytest
 
 from souche.app import access_keys
 from souche.app.access_keys import Changes
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import AccessKey, Principal
 from souche.model.query import Condition, Query
 from souche.refusals import NoSuchAccessKey

@@ -4,7 +4,7 @@ import pytest
 
 from souche.app import account_deletion, accounts, image_aliases, keypairs, public_ips, security_groups
 from souche.app.account_deletion import AccountNotEmpty, ProviderStays
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import access_keys
 from souche.model.account_contents import Kind
 from souche.model.accounts import Account, Principal

@@ -1,7 +1,7 @@
 import pytest
 
 from souche.app import access_keys, accounts, official_images
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from souche.refusals import AccountAliasTaken, AccountNameTaken, ProvidersName
 from souche.value_refusals import BadValue

@@ -4,7 +4,7 @@ import pytest
 
 from souche.app import accounts, api_access_rules
 from souche.app.api_access_rules import MOST_RANGES, Changes
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from souche.model.api_access_rules import EVERYWHERE
 from souche.refusals import LastApiAccessRule, NoSuchApiAccessRule

@@ -7,7 +7,7 @@ import pytest
 
 from souche.app import block_devices
 from souche.app.block_devices import BsuRequest, MappingRequest
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.errors import UserError
 from souche.model.accounts import Principal
 from souche.model.images import Image, ImageMapping

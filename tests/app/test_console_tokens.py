@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from souche.app import console_tokens
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import schema, vms
 from souche.refusals import BadConsoleToken, NoSuchVm, WrongVmState
 from souche.states import VmState

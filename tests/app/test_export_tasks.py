@@ -7,8 +7,8 @@ import pytest
 
 from souche.app import access_keys as keys
 from souche.app import accounts, export_tasks, images, quotas, snapshots
+from souche.app.context.region import Region
 from souche.app.export_tasks import ApiKey, Target
-from souche.app.region import Region
 from souche.db import access_keys
 from souche.db import export_tasks as records
 from souche.model import quotas as names

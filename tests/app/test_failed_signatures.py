@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from souche.app import access_keys
+from souche.app.context.region import Region
 from souche.app.failed_signatures import RecordedAttempts
-from souche.app.region import Region
 from souche.model.accounts import Principal
 from tests.support.region import START
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from souche.app import figures, volumes
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from souche.model.figures import UnderWay
 from souche.states import VmState

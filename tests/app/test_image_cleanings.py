@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from souche.app import accounts, image_cleanings, image_copies, quotas
+from souche.app.context.region import Region
 from souche.app.image_cleanings import Clean
 from souche.app.image_copies import Copy
 from souche.app.images import ImageSettings
-from souche.app.region import Region
 from souche.errors import OutOfSpace
 from souche.model.accounts import Principal
 from souche.model.images import ImageMapping, VmAttributes

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from souche.app import image_copies, image_lives, image_pages, images, launches, official_images
+from souche.app.context.region import Region
 from souche.app.image_copies import Copy
 from souche.app.image_lives import Departure
 from souche.app.images import Change, ImageSettings
 from souche.app.launches import Launch
 from souche.app.permissions import PermissionsChange
-from souche.app.region import Region
 from souche.db import image_lives as records
 from souche.db import images as image_records
 from souche.model.accounts import Principal

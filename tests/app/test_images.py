@@ -6,9 +6,9 @@ import pytest
 
 from souche.app import image_copies, image_pages, images, product_codes, tags
 from souche.app.block_devices import BsuRequest, MappingRequest
+from souche.app.context.region import Region
 from souche.app.image_copies import Copy
 from souche.app.images import Change, FromSnapshots, FromVm, ImageSettings
-from souche.app.region import Region
 from souche.db import images as image_records
 from souche.db import volumes
 from souche.db.store import Store

@@ -3,7 +3,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from souche.app import keypairs, tags
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from souche.model.keypairs import Keypair
 from souche.model.query import Condition, Query

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from souche.app import images, launches, public_ips, security_groups, user_data
+from souche.app.context.region import Region
 from souche.app.launches import Launch
-from souche.app.region import Region
 from souche.compute.base import GuestNetwork
 from souche.db import vms
 from souche.model.accounts import Principal

@@ -4,12 +4,12 @@ import pytest
 
 from souche.app import accounts, image_copies, image_pages, images, launches, marketplace, volumes
 from souche.app.block_devices import BsuRequest, MappingRequest
+from souche.app.context.region import Region
 from souche.app.image_copies import Copy
 from souche.app.images import Change, FromSnapshots, FromVm, ImageSettings
 from souche.app.launches import Launch
 from souche.app.marketplace import Publication
 from souche.app.permissions import PermissionsChange
-from souche.app.region import Region
 from souche.app.volumes import Link
 from souche.db import images as image_records
 from souche.db import snapshots

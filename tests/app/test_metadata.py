@@ -3,7 +3,7 @@
 import pytest
 
 from souche.app import metadata, tags
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import vms
 from souche.model.accounts import Principal
 from souche.model.vms import Vm

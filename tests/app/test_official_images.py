@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from souche.app import accounts, image_copies, image_pages, launches, official_images
+from souche.app.context.region import Region
 from souche.app.image_copies import Copy
 from souche.app.images import ImageSettings
 from souche.app.launches import Launch
 from souche.app.official_images import DiskImage
-from souche.app.region import Region
 from souche.db import images as image_records
 from souche.model.accounts import Principal
 from souche.model.images import Image

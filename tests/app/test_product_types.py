@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from souche.app import image_copies, images, launches, product_types
+from souche.app.context.region import Region
 from souche.app.image_copies import Copy
 from souche.app.images import Change, FromVm, ImageSettings
 from souche.app.launches import Launch
-from souche.app.region import Region
 from souche.db import marketplace
 from souche.model.accounts import Principal
 from souche.model.permissions import Permissions

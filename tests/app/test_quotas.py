@@ -22,10 +22,10 @@ from souche.app import (
     volumes,
 )
 from souche.app.block_devices import BsuRequest, MappingRequest
+from souche.app.context.region import Region
 from souche.app.image_copies import Copy
 from souche.app.images import FromSnapshots, FromVm, ImageSettings
 from souche.app.launches import Launch
-from souche.app.region import Region
 from souche.db import vms as vm_records
 from souche.db import volume_updates as task_records
 from souche.errors import QuotaExceeded

@@ -3,7 +3,7 @@
 import pytest
 
 from souche.app import security_groups
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.app.security_groups import Member, RuleRequest
 from souche.model.accounts import Principal
 from souche.value_refusals import BadValue

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from souche.app import images, snapshots
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.app.snapshots import Copy, FromVolume
 from souche.db import snapshots as snapshot_records
 from souche.db.store import Store

@@ -1,7 +1,7 @@
 import pytest
 
 from souche.app import keypairs, tags
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import tags as rows
 from souche.model.accounts import Principal
 from souche.model.query import Condition, Query
@@ -51,7 +51,7 @@ def test_a_resource_has_a_hundred_tags_at_the_most(region: Region, alice: Princi
     hundred = {f"key-{number}": "" for number in range(100)}
     tags.put(region, alice, ids[:1], hundred)
     tags.put(region, alice, ids[:1], dict.fromkeys(hundred, "new"))
-    with pytest.raises(TooManyTags, match=f"{ids[0]} may have 100 tags"):
+    with pytest.raises(TooManyTags, match=f"{ids[0]} may have at most 100 tags"):
         tags.put(region, alice, ids, {"one more": ""})
     assert (len(pairs_of(region, ids[0])), pairs_of(region, ids[1])) == (100, {})
     tags.remove(region, alice, ids[:1], [("key-0", None), ("key-1", "other")])

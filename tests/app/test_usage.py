@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from souche.app import usage
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db.usage import owners
 from souche.model.accounts import Principal
 from souche.model.usage import Counts

@@ -6,7 +6,7 @@ import gzip
 import pytest
 
 from souche.app import metadata, user_data
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from souche.states import VmState
 from souche.value_refusals import BadUserData

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import uses
 from souche.model.accounts import Principal
 from tests.support.resources import make_image, make_snapshot

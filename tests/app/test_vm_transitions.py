@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from souche.app import vm_transitions
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import volumes
 from souche.model.accounts import Principal
 from souche.operations.vms import StopVm

@@ -3,7 +3,7 @@
 import pytest
 
 from souche.app import vms
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.app.vms import Change, DeletionFlag
 from souche.model.accounts import Principal
 from souche.refusals import NoSuchKeypair, VmSpecsMismatch, WrongVmState

@@ -3,7 +3,7 @@
 import pytest
 
 from souche.app import volumes
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.app.volumes import Create, Link
 from souche.db import volumes as volume_records
 from souche.model.accounts import Principal

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import buckets
 from souche.main.administration import administer
 from souche.model.accounts import Principal

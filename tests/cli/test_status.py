@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.cli.sizes import shown_bytes, shown_seconds
 from souche.cli.status_page import print_status
 from souche.main.administration import administer

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from souche.app import console_tokens
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.main.administration import administer
 from souche.model.accounts import Principal
 from souche.states import VmState

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import claims, operations
 from souche.db.engines.elements import DatabaseClock
 from souche.db.operations import LEASE_SECONDS

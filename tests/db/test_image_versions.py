@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import images, schema
 from souche.model.accounts import Principal
 from souche.model.permissions import Permissions

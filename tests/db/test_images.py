@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import images
 from souche.db.finder import Finder
 from souche.model.permissions import Permissions

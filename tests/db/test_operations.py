@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import operations
 from souche.model.operations import Operation, RawParams
 from tests.support.region import make_region

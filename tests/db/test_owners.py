@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import images, schema, snapshots
 from souche.db.store import Prepared, Reader
 from souche.model.accounts import Principal

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import schema, security_groups
 from souche.model.permissions import Permissions
 from tests.db.test_image_versions import write

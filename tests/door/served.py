@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from souche.app import access_keys
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.clock import SystemClock
 from souche.http import server
 from souche.http.s3.desk import Desk

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from souche.app import access_keys, buckets
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.clock import SystemClock
 from souche.db import buckets as records
 from souche.http import server

@@ -6,8 +6,8 @@ from typing import Any
 
 from tools import gen_api
 
-from souche.api import spec
 from souche.api.actions import ACTIONS
+from souche.api.protocol import spec
 
 Field = tuple[str, str]  # of a schema
 

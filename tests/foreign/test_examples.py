@@ -8,7 +8,7 @@ import jsonschema_rs
 import pytest
 from tools.harness import REGION
 
-from souche.api import spec
+from souche.api.protocol import spec
 from tests.foreign.published import Field, answered_fields, request_examples, response_examples
 from tests.foreign.region import SUBREGION, Caller, ServedRegion, until
 from tests.wire.answers import check_answer, check_error

@@ -20,8 +20,8 @@ from typing import TypeAlias
 import pytest
 
 from souche.api import actions
-from souche.api.dispatch import dispatch
-from souche.app.region import Region
+from souche.api.protocol.dispatch import dispatch
+from souche.app.context.region import Region
 from souche.db import export_tasks, images, quotas, security_groups, snapshots, vms, volumes
 from souche.db.store import Store
 from souche.errors import Raced, UserError

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from souche.api import actions, errors
-from souche.api.answers import ON_EVENT_LOOP, Answers, encoded
-from souche.api.dispatch import dispatch
-from souche.api.json_cache import JsonCache
-from souche.app.region import Region
+from souche.api import actions
+from souche.api.protocol import errors
+from souche.api.protocol.answers import ON_EVENT_LOOP, Answers, encoded
+from souche.api.protocol.dispatch import dispatch
+from souche.api.protocol.json_cache import JsonCache
+from souche.app.context.region import Region
 from souche.db.store import Store
 from souche.errors import OutOfSpace, UserError
 from souche.model.accounts import Principal

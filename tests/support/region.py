@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import ClassVar
 
-from souche.api.dispatch import Call
+from souche.api.protocol.dispatch import Call
 from souche.app import accounts
-from souche.app.region import Region, Workflows
+from souche.app.context.region import Region, Workflows
 from souche.audit_reader import AuditReader
 from souche.clock import Clock
 from souche.compute.simulated import SimulatedHypervisor
@@ -87,5 +87,5 @@ def make_account(region: Region, name: str = "alice", alias: str | None = None) 
 
 
 def call(region: Region, who: Principal | None, **request: object) -> Call:
-    """A call of an action, as `api/dispatch` makes it once the body has passed the check against the specification."""
+    """A call of an action, as `api/protocol/dispatch` makes it once the body has passed its check."""
     return Call(region, who, request, "00000000-0000-0000-0000-000000000000")

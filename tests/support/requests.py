@@ -7,7 +7,7 @@ that cannot see the resources, and as dry runs.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from souche.model.security_groups import Rule
 from souche.states import ExportState, ImageState, SnapshotState, VmState, VolumeState

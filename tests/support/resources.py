@@ -6,7 +6,7 @@ from typing import Any
 
 from souche import ids
 from souche.app import api_access_rules
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import (
     export_tasks,
     image_reports,

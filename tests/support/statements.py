@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 
 BEGINNINGS = ("BEGIN IMMEDIATE", "SELECT pg_advisory_xact_lock")
 """of write transactions"""

@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from souche.api import spec
+from souche.api.protocol import spec
 
 
 def check_answer(action: str, answer: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.clock import SystemClock
 from souche.db.engines.sqlite import Sqlite
 from souche.db.store import Store

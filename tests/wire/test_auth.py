@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from souche.api import spec
-from souche.api.dispatch import Access
-from souche.api.request_errors import WrongClock
+from souche.api.protocol import spec
+from souche.api.protocol.dispatch import Access
+from souche.api.protocol.request_errors import WrongClock
 from souche.http.attempts import RememberedAttempts
 from souche.http.auth import Authenticator
 from souche.http.signature import SignedRequest

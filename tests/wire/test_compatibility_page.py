@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from souche.api import spec
 from souche.api.actions import ACTIONS
+from souche.api.protocol import spec
 
 PAGE = Path(__file__).parents[2] / "docs" / "compatibility.md"
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import structlog
 
-from souche.api import actions, errors, spec
-from souche.api.dispatch import SHORT_BODY, Access, Action, Call, dispatch, fetches, read_body
-from souche.api.request_errors import MalformedBody
+from souche.api import actions
+from souche.api.protocol import errors, spec
+from souche.api.protocol.dispatch import SHORT_BODY, Access, Action, Call, dispatch, fetches, read_body
+from souche.api.protocol.request_errors import MalformedBody
 from souche.errors import Conflict, StorageFailed, UserError
 from souche.model.accounts import Principal
 from souche.refusals import NoSuchImage

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from souche.api.request_errors import RETRY_SECONDS
-from souche.app.region import Region
+from souche.api.protocol.request_errors import RETRY_SECONDS
+from souche.app.context.region import Region
 from souche.clock import SystemClock
 from souche.http.app import FETCHES, create_app
 from souche.model.accounts import Principal

@@ -1,7 +1,8 @@
 import pytest
 from tools import api_errata, gen_api
 
-from souche.api import actions, spec
+from souche.api import actions
+from souche.api.protocol import spec
 
 
 def test_generated_files_are_fresh() -> None:

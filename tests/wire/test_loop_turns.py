@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.clock import SystemClock
 from souche.http.app import create_app
 from souche.http.loop_turns import LoopTurns

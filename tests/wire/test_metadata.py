@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.http.metadata import create_metadata_app
 from tests.support.region import make_account, make_region
 from tests.support.resources import make_vm

@@ -14,7 +14,7 @@ import pytest
 from psycopg.waiting import Wait
 
 from souche.app import access_keys, accounts, api_access_rules
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.clock import SystemClock
 from souche.db import images
 from souche.db.engines.postgresql import PostgreSql

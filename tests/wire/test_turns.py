@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from souche.api.request_errors import TooManyRequests
+from souche.api.protocol.request_errors import TooManyRequests
 from souche.http.turns import Bounds, Turns
 
 FEW = Bounds(threads=3, most_each=2, most_waiting=4, most_seconds=10)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from souche.api.errors import row
+from souche.api.protocol.errors import row
 from souche.errors import (
     ComputeFailed,
     OutOfSpace,

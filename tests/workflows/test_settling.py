@@ -6,8 +6,9 @@ from typing import ClassVar
 
 import pytest
 
-from souche.app import settling, snapshots, volumes
-from souche.app.settling import MOST_WAITING, WAIT_SECONDS, WaitCounts
+from souche.app import snapshots, volumes
+from souche.app.context import settling
+from souche.app.context.settling import MOST_WAITING, WAIT_SECONDS, WaitCounts
 from souche.db import operations
 from souche.refusals import WrongVolumeState
 from tests.support.client import Client, state

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from souche import run
 from souche.app import images, launches, official_images, snapshots, vm_transitions, volumes
 from souche.app.block_devices import BsuRequest, MappingRequest
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.compute.base import PowerState
 from souche.compute.simulated import SimulatedHypervisor
 from souche.db import operations, schema

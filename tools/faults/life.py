@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from souche.api import actions
-from souche.api.dispatch import dispatch
+from souche.api.protocol.dispatch import dispatch
 from souche.app import accounts
 from souche.clock import SystemClock
 from souche.config import Settings

@@ -5,7 +5,7 @@ from typing import TypedDict
 from souche.admin.action import Administered, action
 from souche.app import access_keys, accounts
 from souche.app.access_keys import Changes
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db.schema import utc_text
 from souche.errors import NotFound
 from souche.model.accounts import AccessKey, Principal

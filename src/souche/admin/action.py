@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol
 from souche.admin.listener import NOBODY, Listener
 
 if TYPE_CHECKING:
-    from souche.app.region import Region
+    from souche.app.context.region import Region
     from souche.compute.base import GuestConsoles
     from souche.model.image_boots import Verification
     from souche.model.images import BootMode

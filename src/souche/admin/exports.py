@@ -4,8 +4,8 @@ import time
 from typing import Final
 
 from souche.admin.action import Administered, Facts, action
-from souche.api import dates
 from souche.api import export_refreshes as views
+from souche.api.protocol import dates
 from souche.app import accounts, export_refreshes, export_tasks
 from souche.app.export_tasks import Target
 from souche.errors import SystemFailure

@@ -4,7 +4,7 @@ from souche.admin.action import Administered, Facts, action
 from souche.admin.which_account import WhichAccount
 from souche.api import image_aliases as views
 from souche.app import accounts, image_aliases, image_lives
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.model.accounts import Principal
 from souche.model.image_aliases import ImageAlias, parsed
 from souche.refusals import NoSuchImageAlias

@@ -1,7 +1,7 @@
 """Official images: lists, deprecation and withdrawal."""
 
 from souche.admin.action import Administered, Facts, action
-from souche.api import dates
+from souche.api.protocol import dates
 from souche.app import image_builds, image_lives, image_sizes
 from souche.app.image_lives import Departure
 from souche.model.image_lives import LivingImage

@@ -6,7 +6,7 @@ from functools import partial
 from souche.admin import which_account
 from souche.admin.action import Administered, Facts, action
 from souche.admin.waiting import follow
-from souche.api import dates
+from souche.api.protocol import dates
 from souche.app import image_boots, image_copies, image_imports, official_images
 from souche.app.image_imports import FromManifest
 from souche.app.images import ImageSettings

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from souche.admin.action import Administered, Facts, action
-from souche.api import dates
+from souche.api.protocol import dates
 from souche.app import inventory
 from souche.model.inventory import Listed
 

@@ -1,7 +1,7 @@
 """The account of a command, if the region has several."""
 
 from souche.app import accounts
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.errors import Invalid
 from souche.model.accounts import PROVIDER_NAME, Account, Principal
 

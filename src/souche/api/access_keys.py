@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from souche.api import dates, filters
-from souche.api.dispatch import Call
-from souche.api.request_errors import ParameterNotSupported
+from souche.api.protocol import dates, filters
+from souche.api.protocol.dispatch import Call
+from souche.api.protocol.request_errors import ParameterNotSupported
 from souche.app import access_keys
 from souche.model.accounts import AccessKey
 from souche.model.query import Condition, Query

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from souche.api.dispatch import Call
+from souche.api.protocol.dispatch import Call
 from souche.app import accounts
 from souche.model.accounts import Account
 

@@ -29,7 +29,6 @@ from souche.api import (
     regions,
     security_groups,
     snapshots,
-    spec,
     tags,
     uses,
     vm_attributes,
@@ -39,9 +38,10 @@ from souche.api import (
     volume_updates,
     volumes,
 )
-from souche.api.dispatch import Access, Action, Handler
 from souche.api.empty_reads import no_entities, nothing, nothing_for_everybody
-from souche.api.request_errors import ActionNotSupported, UnknownAction
+from souche.api.protocol import spec
+from souche.api.protocol.dispatch import Access, Action, Handler
+from souche.api.protocol.request_errors import ActionNotSupported, UnknownAction
 
 # tools/gen_api.py reads the keys from the text of this file: keep this a plain dict display.
 ACTIONS: Final[Mapping[str, Handler]] = {

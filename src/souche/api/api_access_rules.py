@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from souche.api import filters
-from souche.api.dispatch import Call
-from souche.api.request_errors import ParameterNotSupported
+from souche.api.protocol import filters
+from souche.api.protocol.dispatch import Call
+from souche.api.protocol.request_errors import ParameterNotSupported
 from souche.app import api_access_rules
 from souche.app.api_access_rules import Changes
 from souche.model.api_access_rules import ApiAccessRule

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeAlias, cast
 
-from souche.api import dates, filters, page_tokens, pages, spec
-from souche.api.dispatch import Call
-from souche.api.request_errors import BadPageToken
+from souche.api.protocol import dates, filters, page_tokens, pages, spec
+from souche.api.protocol.dispatch import Call
+from souche.api.protocol.request_errors import BadPageToken
 from souche.app import api_logs
 from souche.app.api_logs import Calls
 from souche.audit_reader import Place, date_of

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from souche.api import dates, schemas
-from souche.api.dispatch import Call
+from souche.api.protocol import dates, schemas
+from souche.api.protocol.dispatch import Call
 from souche.app import console_tokens
 
 SCHEMA: Final = schemas.of_request({"VmId": schemas.TEXT}, "VmId")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from souche.api import dates, pages
-from souche.api.dispatch import Call, Handler
+from souche.api.protocol import dates, pages
+from souche.api.protocol.dispatch import Call, Handler
 from souche.model.accounts import Principal
 from souche.value_refusals import BadValue
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from souche.api import dates, export_tasks, schemas
-from souche.api.dispatch import Call
+from souche.api import export_tasks
+from souche.api.protocol import dates, schemas
+from souche.api.protocol.dispatch import Call
 from souche.app import export_refreshes
 from souche.app import export_tasks as tasks
+from souche.app.context.region import Region
 from souche.app.export_refreshes import Refresh, Refreshed
-from souche.app.region import Region
 from souche.model.export_tasks import MOST_DAYS
 
 SCHEMA: Final = schemas.of_request(

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
 from souche import ids
-from souche.api import filters, pages, tags
-from souche.api.dispatch import Call
-from souche.api.words import WORDS
+from souche.api import tags
+from souche.api.protocol import filters, pages
+from souche.api.protocol.dispatch import Call
+from souche.api.protocol.words import WORDS
 from souche.app import export_tasks
 from souche.app.export_tasks import ApiKey, Target
 from souche.model.export_tasks import ExportTask

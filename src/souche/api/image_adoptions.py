@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from souche.api import images, schemas
-from souche.api.dispatch import Call
+from souche.api import images
+from souche.api.protocol import schemas
+from souche.api.protocol.dispatch import Call
 from souche.app import image_copies
 
 SCHEMA: Final = schemas.of_request({"ImageId": schemas.TEXT, "ImageName": schemas.TEXT}, "ImageId")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from souche.api import dates, filters, pages, schemas
-from souche.api.dispatch import Call
+from souche.api.protocol import dates, filters, pages, schemas
+from souche.api.protocol.dispatch import Call
 from souche.app import image_aliases
 from souche.model.image_aliases import AliasChange, ImageAlias
 from souche.value_refusals import IncompatibleParameters, MissingParameter

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from souche.api import dates, images, schemas
-from souche.api.dispatch import Call
+from souche.api import images
+from souche.api.protocol import dates, schemas
+from souche.api.protocol.dispatch import Call
 from souche.app import image_cleanings
 from souche.app.image_cleanings import Clean
 from souche.app.images import ImageSettings

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from souche.api import pages, schemas, vm_attributes
-from souche.api.dispatch import Call
+from souche.api import vm_attributes
+from souche.api.protocol import pages, schemas
+from souche.api.protocol.dispatch import Call
 from souche.app import image_origins
 from souche.model.image_origins import Origin
 from souche.model.images import Image, Lineage, SignedBy

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from souche.api import dates, filters, image_cleanings, pages, schemas
-from souche.api.dispatch import Call
+from souche.api import image_cleanings
+from souche.api.protocol import dates, filters, pages, schemas
+from souche.api.protocol.dispatch import Call
 from souche.app import image_reports
 from souche.app.image_reports import Reported
 from souche.model.image_cleanings import Cleaning

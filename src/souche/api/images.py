@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
-from souche.api import block_devices, cached_pages, dates, filters, pages, permissions, tags
-from souche.api.dispatch import Call
-from souche.api.words import WORDS
+from souche.api import block_devices, permissions, tags
+from souche.api.protocol import cached_pages, dates, filters, pages
+from souche.api.protocol.dispatch import Call
+from souche.api.protocol.words import WORDS
 from souche.app import image_copies, image_imports, image_pages, images
 from souche.app import tags as app_tags
 from souche.app.image_copies import Copy

@@ -5,8 +5,8 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from souche.api import filters, pages
-from souche.api.dispatch import Call
+from souche.api.protocol import filters, pages
+from souche.api.protocol.dispatch import Call
 from souche.api.tags import resource_tags
 from souche.app import keypairs
 from souche.model.keypairs import Keypair

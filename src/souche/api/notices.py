@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
-from souche.api import dates, filters, pages, schemas
-from souche.api.dispatch import Call
+from souche.api.protocol import dates, filters, pages, schemas
+from souche.api.protocol.dispatch import Call
 from souche.app import notices
 from souche.model.notices import Event, Notice
 from souche.model.query import Position

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
-from souche.api import filters, pages, tags
-from souche.api.dispatch import Call
-from souche.api.request_errors import NoSuchNic
+from souche.api import tags
+from souche.api.protocol import filters, pages
+from souche.api.protocol.dispatch import Call
+from souche.api.protocol.request_errors import NoSuchNic
 from souche.app import public_ips
 from souche.app.public_ips import Link
 from souche.model.public_ips import PublicIp

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final, cast
 
-from souche.api import static_pages, types
-from souche.api.dispatch import Call
+from souche.api import types
+from souche.api.protocol import static_pages
+from souche.api.protocol.dispatch import Call
 from souche.app import quotas
 from souche.model.quotas import Usage
 

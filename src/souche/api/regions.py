@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
-from souche.api import static_pages, types
-from souche.api.dispatch import Call
+from souche.api import types
+from souche.api.protocol import static_pages
+from souche.api.protocol.dispatch import Call
 
 LOCATION_CODE: Final = "LOCAL1"
 LOCATION_NAME: Final = "The host of this region, Local"

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from souche import ids
-from souche.api import filters, pages, tags
-from souche.api.dispatch import Call
-from souche.api.request_errors import NoSuchNet
+from souche.api import tags
+from souche.api.protocol import filters, pages
+from souche.api.protocol.dispatch import Call
+from souche.api.protocol.request_errors import NoSuchNet
 from souche.app import security_groups
 from souche.app.security_groups import GroupsPage, Member, RuleRequest
 from souche.model.query import Position

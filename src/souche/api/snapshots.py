@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
-from souche.api import cached_pages, dates, filters, pages, permissions, schemas, tags
-from souche.api.dispatch import Call
-from souche.api.words import WORDS
+from souche.api import permissions, tags
+from souche.api.protocol import cached_pages, dates, filters, pages, schemas
+from souche.api.protocol.dispatch import Call
+from souche.api.protocol.words import WORDS
 from souche.app import snapshot_imports, snapshots
 from souche.app import tags as app_tags
 from souche.app.snapshot_imports import FromUrl

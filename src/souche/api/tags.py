@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from souche.api import filters, pages
-from souche.api.dispatch import Call
+from souche.api.protocol import filters, pages
+from souche.api.protocol.dispatch import Call
 from souche.app import tags
 from souche.model.query import Position
 from souche.model.tags import Tag

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final, cast, get_args
 
-from souche.api import pages, schemas
-from souche.api.dispatch import Call
+from souche.api.protocol import pages, schemas
+from souche.api.protocol.dispatch import Call
 from souche.app import image_attributes, vm_origins
 from souche.app.image_attributes import Change
 from souche.app.vm_origins import VmOrigin

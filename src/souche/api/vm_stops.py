@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias, cast
 
-from souche.api import dates, filters, pages
-from souche.api.dispatch import Call
-from souche.api.words import WORDS
+from souche.api.protocol import dates, filters, pages
+from souche.api.protocol.dispatch import Call
+from souche.api.protocol.words import WORDS
 from souche.app import vm_stops
 from souche.model.query import Position
 from souche.model.vm_stops import VmStop

@@ -5,10 +5,11 @@ import binascii
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
-from souche.api import block_devices, cached_pages, dates, filters, pages, tags
-from souche.api.dispatch import Call
-from souche.api.request_errors import NoSuchNic, NoSuchSubnet
-from souche.api.words import WORDS
+from souche.api import block_devices, tags
+from souche.api.protocol import cached_pages, dates, filters, pages
+from souche.api.protocol.dispatch import Call
+from souche.api.protocol.request_errors import NoSuchNic, NoSuchSubnet
+from souche.api.protocol.words import WORDS
 from souche.app import launches, user_data, vm_transitions, vms
 from souche.app import tags as app_tags
 from souche.app.launches import Launch

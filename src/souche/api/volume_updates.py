@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
-from souche.api import dates, filters, pages, tags, volumes
-from souche.api.dispatch import Call
-from souche.api.words import WORDS
+from souche.api import tags, volumes
+from souche.api.protocol import dates, filters, pages
+from souche.api.protocol.dispatch import Call
+from souche.api.protocol.words import WORDS
 from souche.app import tags as app_tags
 from souche.app import volume_updates
 from souche.app.volume_updates import Change

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
-from souche.api import cached_pages, dates, filters, pages, tags
-from souche.api.dispatch import Call
+from souche.api import tags
+from souche.api.protocol import cached_pages, dates, filters, pages
+from souche.api.protocol.dispatch import Call
 from souche.app import volumes
 from souche.app.volumes import Create, Link
 from souche.model.tags import Tag

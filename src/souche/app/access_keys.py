@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final, Literal
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import access_keys
 from souche.db.transactions import Transaction
 from souche.model.accounts import AccessKey, Principal

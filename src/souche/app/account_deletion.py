@@ -21,7 +21,7 @@ from souche.app import (
     vms,
     volumes,
 )
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import account_contents
 from souche.db.transactions import Transaction
 from souche.errors import Conflict

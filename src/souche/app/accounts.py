@@ -5,7 +5,7 @@ from typing import Any
 
 from souche.app import access_keys, api_access_rules
 from souche.app.access_keys import Credentials
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import access_keys as key_rows
 from souche.db import accounts
 from souche.db import api_access_rules as rule_rows

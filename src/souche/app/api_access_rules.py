@@ -11,7 +11,7 @@ from ipaddress import ip_network
 from typing import Final
 
 from souche import ids
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import api_access_rules
 from souche.db.transactions import Transaction
 from souche.model.accounts import Account, Principal

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.audit_reader import AuditPage, Place, Wanted, date_of
 from souche.model.accounts import Principal
 from souche.refusals import NoAuditFile

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Collection
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import volumes
 from souche.operations.backups import capture_for_backup
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from souche.app import lookup
+from souche.app.context import lookup
 from souche.db import snapshots
 from souche.db.transactions import Transaction
 from souche.model.accounts import Principal

@@ -5,7 +5,7 @@ policy as it was sent.
 """
 
 from souche.app import quotas
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import accounts, buckets
 from souche.formats import bucket_policy
 from souche.model.accounts import Principal

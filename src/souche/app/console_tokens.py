@@ -8,8 +8,9 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
-from souche.app import consoles, lookup
-from souche.app.region import Region
+from souche.app import consoles
+from souche.app.context import lookup
+from souche.app.context.region import Region
 from souche.db import console_tokens as records
 from souche.model.accounts import Principal
 from souche.model.console_tokens import ConsoleToken

@@ -1,8 +1,8 @@
 """The consoles of VMs."""
 
 from souche import ids
-from souche.app import lookup
-from souche.app.region import Region
+from souche.app.context import lookup
+from souche.app.context.region import Region
 from souche.db import vms
 from souche.model.vms import Vm
 from souche.refusals import NoSuchVm, WrongVmState

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from souche import ids
 from souche.app import export_tasks
+from souche.app.context.region import Region, Work
 from souche.app.export_tasks import ApiKey
-from souche.app.region import Region, Work
 from souche.db import export_tasks as records
 from souche.db import operations
 from souche.model.accounts import Principal

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final, cast, get_args
 
 from souche import ids
-from souche.app import lookup, product_codes, quotas
+from souche.app import product_codes, quotas
 from souche.app.block_devices import check_completed
+from souche.app.context import lookup
+from souche.app.context.page import Page
+from souche.app.context.region import Region, Work
 from souche.app.images import check_available
-from souche.app.page import Page
-from souche.app.region import Region, Work
 from souche.db import access_keys, accounts, export_tasks, images, tags
 from souche.db.transactions import Transaction
 from souche.model.accounts import AccessKey, Principal

@@ -1,6 +1,6 @@
 """Figures of a region, for its operator."""
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import figures
 from souche.model.figures import Figures, UnderWay
 

@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from souche.app import lookup, quotas
+from souche.app import quotas
+from souche.app.context import lookup
+from souche.app.context.page import Page
+from souche.app.context.region import Region, Work
 from souche.app.images import check_available
-from souche.app.page import Page
-from souche.app.region import Region, Work
 from souche.db import accounts, image_aliases
 from souche.db import images as image_records
 from souche.db.transactions import Transaction

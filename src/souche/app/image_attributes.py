@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from souche.app import images, lookup
-from souche.app.region import Region
+from souche.app import images
+from souche.app.context import lookup
+from souche.app.context.region import Region
 from souche.db import images as records
 from souche.model.accounts import Principal
 from souche.model.images import Image, VmAttributes

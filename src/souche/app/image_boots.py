@@ -1,6 +1,6 @@
 """Boots of images before publication, for the operator."""
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import image_boots, images
 from souche.model.image_boots import Verification
 from souche.refusals import NoSuchImage

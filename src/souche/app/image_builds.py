@@ -1,6 +1,6 @@
 """Images that recipes built: their records, and the ones in use. For the operator."""
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import image_builds, image_lives
 from souche.db import images as image_records
 from souche.model.image_builds import Build, BuiltImage

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from souche.app import image_copies, images, lookup
+from souche.app import image_copies, images
+from souche.app.context import lookup
+from souche.app.context.region import Region
 from souche.app.images import ImageSettings
-from souche.app.region import Region
 from souche.db import image_cleanings as records
 from souche.db import image_reports, snapshots
 from souche.db.transactions import Transaction

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from souche import ids
-from souche.app import images, lookup, product_codes, quotas
+from souche.app import images, product_codes, quotas
+from souche.app.context import lookup
+from souche.app.context.region import Region, Work
 from souche.app.images import ImageSettings
-from souche.app.region import Region, Work
 from souche.db import images as image_records
 from souche.db import snapshots
 from souche.db.transactions import Transaction

@@ -12,8 +12,8 @@ import structlog
 
 from souche import ids
 from souche.app import block_devices, image_copies, image_pages, images, product_codes, quotas, tags
+from souche.app.context.region import Region, Work
 from souche.app.images import ImageSettings
-from souche.app.region import Region, Work
 from souche.db import disk_imports, snapshots
 from souche.db import images as image_records
 from souche.db.transactions import Transaction

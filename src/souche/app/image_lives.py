@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from souche.app import images
+from souche.app.context.region import Region
 from souche.app.official_images import check_grace_days
-from souche.app.region import Region
 from souche.db import image_boots, image_lives
 from souche.db import images as image_records
 from souche.db.transactions import Transaction

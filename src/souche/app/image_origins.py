@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Final
 
 from souche.app import image_pages
-from souche.app.page import Page
-from souche.app.region import Region
+from souche.app.context.page import Page
+from souche.app.context.region import Region
 from souche.db import accounts, marketplace
 from souche.db import images as records
 from souche.db.transactions import Transaction

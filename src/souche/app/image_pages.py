@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 
 from souche.app import image_names
-from souche.app.open_pages import OpenPage
-from souche.app.page import Page
-from souche.app.region import Region
+from souche.app.context.open_pages import OpenPage
+from souche.app.context.page import Page
+from souche.app.context.region import Region
 from souche.db import images
 from souche.db.store import Reader
 from souche.model.accounts import Principal

@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from souche.app import lookup
-from souche.app.page import Page
-from souche.app.region import Region, Work
+from souche.app.context import lookup
+from souche.app.context.page import Page
+from souche.app.context.region import Region, Work
 from souche.db import image_cleanings
 from souche.db import image_reports as records
 from souche.db import images as image_records

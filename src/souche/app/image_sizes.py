@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import images
 from souche.refusals import NoSuchImage
 from souche.storage.base import VolumeStore

@@ -7,19 +7,12 @@ from functools import partial
 from typing import get_args
 
 from souche import ids
-from souche.app import (
-    block_devices,
-    consistency,
-    image_reports,
-    lookup,
-    product_codes,
-    quotas,
-    texts,
-)
+from souche.app import block_devices, consistency, image_reports, product_codes, quotas
 from souche.app.block_devices import MappingRequest
+from souche.app.context import lookup, texts
+from souche.app.context.region import Region, Work
 from souche.app.image_pages import seen_by
 from souche.app.permissions import PermissionsChange, check_account_ids, check_open
-from souche.app.region import Region, Work
 from souche.db import disk_imports, images, marketplace, notices, snapshots, vms
 from souche.db.transactions import Transaction
 from souche.model import stop_reasons

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from souche.app import accounts
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import inventory
 from souche.db.transactions import Transaction
 from souche.model.inventory import Listed

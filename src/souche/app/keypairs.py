@@ -4,9 +4,9 @@ import re
 
 from souche import ids
 from souche.app import quotas
-from souche.app.lookup import check_id
-from souche.app.page import Page
-from souche.app.region import Region
+from souche.app.context.lookup import check_id
+from souche.app.context.page import Page
+from souche.app.context.region import Region
 from souche.db import keypairs, tags
 from souche.db.transactions import Transaction
 from souche.formats import ssh_keys

@@ -8,22 +8,20 @@ from itertools import islice
 from souche import ids
 from souche.app import (
     block_devices,
-    client_tokens,
     images,
     keypairs,
-    lookup,
     product_codes,
     public_ips,
     quotas,
     secure_boot,
     security_groups,
-    texts,
     user_data,
     vm_types,
 )
 from souche.app import tags as app_tags
 from souche.app.block_devices import MappingRequest
-from souche.app.region import Region, Work
+from souche.app.context import client_tokens, lookup, texts
+from souche.app.context.region import Region, Work
 from souche.app.vm_types import DEFAULT_VM_TYPE, VmType
 from souche.db import snapshots, vm_attributes, vms, volumes
 from souche.db.transactions import Transaction

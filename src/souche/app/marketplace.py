@@ -8,9 +8,10 @@ launched only while their owner subscribes. Withdrawing deletes the version; VMs
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from souche.app import image_copies, image_reports, lookup, official_images, product_types
+from souche.app import image_copies, image_reports, official_images, product_types
+from souche.app.context import lookup
+from souche.app.context.region import Region, Work
 from souche.app.images import ImageSettings
-from souche.app.region import Region, Work
 from souche.db import images as image_records
 from souche.db import marketplace, notices
 from souche.db import product_types as product_records

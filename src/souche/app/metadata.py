@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from souche.app import user_data
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import tags, vms
 from souche.model.tags import Tag
 from souche.model.vms import Vm

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from souche.app.page import Page
-from souche.app.region import Region
+from souche.app.context.page import Page
+from souche.app.context.region import Region
 from souche.db import images
 from souche.db import notices as records
 from souche.model.accounts import Principal

@@ -11,10 +11,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from souche import ids
-from souche.app import accounts, images, product_codes, texts
+from souche.app import accounts, images, product_codes
 from souche.app.block_devices import SIZE_GIB
+from souche.app.context import texts
+from souche.app.context.region import Region, Work
 from souche.app.images import ImageSettings
-from souche.app.region import Region, Work
 from souche.db import accounts as account_records
 from souche.db import image_builds, image_reports, snapshots
 from souche.db import images as image_records

@@ -1,8 +1,8 @@
 """Product types: listed, made and deleted (reference section 8)."""
 
 from souche import ids
-from souche.app import lookup, texts
-from souche.app.region import Region
+from souche.app.context import lookup, texts
+from souche.app.context.region import Region
 from souche.db import marketplace, product_types
 from souche.db.transactions import Transaction
 from souche.model.accounts import Principal

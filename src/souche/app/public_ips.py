@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from souche import ids
-from souche.app import lookup, quotas
-from souche.app.page import Page
-from souche.app.region import Region, Work
+from souche.app import quotas
+from souche.app.context import lookup
+from souche.app.context.page import Page
+from souche.app.context.region import Region, Work
 from souche.db import public_ips, tags
 from souche.db.transactions import Transaction
 from souche.model.accounts import Principal

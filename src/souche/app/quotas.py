@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
-from souche.app.region import Region, Work
+from souche.app.context.region import Region, Work
 from souche.db import quotas as records
 from souche.errors import QuotaExceeded
 from souche.model import quotas

@@ -1,6 +1,6 @@
 """The key that signs the region's exports."""
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import region as records
 from souche.formats.companion import Signer
 

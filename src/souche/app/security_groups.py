@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Final, cast, get_args
 
 from souche import ids
-from souche.app import lookup, quotas
-from souche.app.page import Page
-from souche.app.region import Region, Work
+from souche.app import quotas
+from souche.app.context import lookup
+from souche.app.context.page import Page
+from souche.app.context.region import Region, Work
 from souche.db import security_groups, tags
 from souche.db.transactions import Transaction
 from souche.model.accounts import Principal

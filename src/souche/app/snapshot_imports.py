@@ -4,8 +4,9 @@ format (`formats/disk_names.py`)."""
 from dataclasses import dataclass, replace
 from typing import Final
 
-from souche.app import block_devices, product_codes, quotas, snapshots, texts
-from souche.app.region import Region
+from souche.app import block_devices, product_codes, quotas, snapshots
+from souche.app.context import texts
+from souche.app.context.region import Region
 from souche.db import disk_imports
 from souche.db import snapshots as records
 from souche.formats.disk_names import said_by

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from souche import ids
-from souche.app import client_tokens, going_volumes, lookup, quotas, texts
+from souche.app import going_volumes, quotas
 from souche.app.block_devices import check_completed
-from souche.app.client_tokens import Command
-from souche.app.open_pages import OpenPage
+from souche.app.context import client_tokens, lookup, texts
+from souche.app.context.client_tokens import Command
+from souche.app.context.open_pages import OpenPage
+from souche.app.context.region import Region, Work
 from souche.app.permissions import PermissionsChange, check_account_ids
-from souche.app.region import Region, Work
 from souche.db import disk_imports, export_tasks, images, snapshots, tags, volumes
 from souche.db.transactions import Transaction
 from souche.model.accounts import Principal

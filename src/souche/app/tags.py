@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Final
 
 from souche import ids
-from souche.app.lookup import check_id
-from souche.app.region import Region
+from souche.app.context.lookup import check_id
+from souche.app.context.region import Region
 from souche.db import tags
 from souche.db.transactions import Transaction
 from souche.errors import NotFound

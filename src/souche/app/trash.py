@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from souche.app import accounts, snapshots
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import snapshots as snapshot_records
 from souche.db import volumes as volume_records
 from souche.errors import Conflict, Invalid, NotFound, SystemFailure

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from souche.app import accounts
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import usage
 from souche.model.usage import Counts, Usage
 from souche.storage.base import StoreFigures

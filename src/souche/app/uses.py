@@ -4,7 +4,7 @@ number."""
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import images, snapshots, uses
 from souche.model.accounts import Principal
 from souche.model.permissions import Permissions

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from souche.app.page import Page
-from souche.app.region import Region
+from souche.app.context.page import Page
+from souche.app.context.region import Region
 from souche.db import vm_attributes, vms
 from souche.model.accounts import Principal
 from souche.model.images import VmAttributes

@@ -1,6 +1,6 @@
 """The history of stops."""
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import vm_stops
 from souche.model.accounts import Principal
 from souche.model.query import Query

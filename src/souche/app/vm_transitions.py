@@ -5,8 +5,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from souche.app import lookup, public_ips
-from souche.app.region import Region, Work
+from souche.app import public_ips
+from souche.app.context import lookup
+from souche.app.context.region import Region, Work
 from souche.db import operations, vms
 from souche.model import stop_reasons
 from souche.model.accounts import Principal

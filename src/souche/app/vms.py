@@ -9,7 +9,6 @@ from typing import Any
 from souche.app import (
     block_devices,
     keypairs,
-    lookup,
     product_codes,
     quotas,
     secure_boot,
@@ -17,8 +16,9 @@ from souche.app import (
     user_data,
     vm_types,
 )
-from souche.app.open_pages import OpenPage
-from souche.app.region import Region, Work
+from souche.app.context import lookup
+from souche.app.context.open_pages import OpenPage
+from souche.app.context.region import Region, Work
 from souche.db import security_groups as group_records
 from souche.db import tags, vms, volumes
 from souche.db.transactions import Transaction

@@ -4,9 +4,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from souche import ids
-from souche.app import block_devices, going_volumes, lookup, quotas
-from souche.app.page import Page
-from souche.app.region import Region
+from souche.app import block_devices, going_volumes, quotas
+from souche.app.context import lookup
+from souche.app.context.page import Page
+from souche.app.context.region import Region
 from souche.db import tags, volume_updates
 from souche.model import quotas as limits
 from souche.model.accounts import Principal

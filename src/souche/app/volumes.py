@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from souche import ids
-from souche.app import block_devices, client_tokens, lookup, product_codes, quotas, texts
-from souche.app.open_pages import OpenPage
-from souche.app.region import Region, Work
+from souche.app import block_devices, product_codes, quotas
+from souche.app.context import client_tokens, lookup, texts
+from souche.app.context.open_pages import OpenPage
+from souche.app.context.region import Region, Work
 from souche.db import snapshots, tags, volumes
 from souche.db.transactions import Transaction
 from souche.model.accounts import Principal

@@ -112,7 +112,8 @@ def _of_account(composition: Composition, home: Path, fault: Fault, account: str
 
 
 def _check(fault: Fault) -> None:
-    from souche.api import actions, errors, spec  # in this group, only `add` needs them
+    from souche.api import actions
+    from souche.api.protocol import errors, spec
 
     if not (spec.knows(fault.action) or fault.action in actions.SOUCHE_ACTIONS):
         raise BadFault(reason=f"there is no action {fault.action}")

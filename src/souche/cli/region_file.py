@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 from souche import small_file, toml_file
-from souche.app import accounts, official_images, texts
+from souche.app import accounts, official_images
 from souche.app.access_keys import Credentials
+from souche.app.context import texts
 from souche.cli.config_file import suggestion, table_settings
 from souche.cli.image_source import ExpectedFile, is_url
 from souche.cli.publishing import Publication

@@ -9,13 +9,14 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from souche.api import actions, spec
-from souche.api.answers import Answers, encoded, fits_event_loop
-from souche.api.dispatch import Action, fetches
-from souche.api.json_cache import JsonCache
-from souche.api.request_errors import WrongMethod, WrongServicePath
+from souche.api import actions
+from souche.api.protocol import spec
+from souche.api.protocol.answers import Answers, encoded, fits_event_loop
+from souche.api.protocol.dispatch import Action, fetches
+from souche.api.protocol.json_cache import JsonCache
+from souche.api.protocol.request_errors import WrongMethod, WrongServicePath
+from souche.app.context.region import Region
 from souche.app.failed_signatures import RecordedAttempts
-from souche.app.region import Region
 from souche.db.store import Store
 from souche.errors import OutOfTime
 from souche.faults import Fault, FaultOnPurpose

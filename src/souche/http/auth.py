@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeAlias
 
-from souche.api.dispatch import Access
-from souche.api.request_errors import (
+from souche.api.protocol.dispatch import Access
+from souche.api.protocol.request_errors import (
     AddressRefused,
     CredentialsRefused,
     HeaderNotSigned,

@@ -8,8 +8,8 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from souche import room
-from souche.api import errors
-from souche.api.answers import encoded
+from souche.api.protocol import errors
+from souche.api.protocol.answers import encoded
 from souche.http.exchange import ANY_ORIGIN, Exchange, read_request, send_json
 from souche.http.loop_turns import LoopTurns
 from souche.http.marked_turns import MarkedTurns

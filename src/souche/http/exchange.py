@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 from starlette.types import Message, Receive, Scope, Send
 
-from souche.api.request_errors import BodyCutOff, BodyTooLarge
+from souche.api.protocol.request_errors import BodyCutOff, BodyTooLarge
 from souche.http.signature import SignedRequest
 
 # UserData has up to 500 KiB (reference section 6), 667 KiB in base64. This leaves room for the other parameters.

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from souche.api.request_errors import RETRY_SECONDS, TooManyRequests
+from souche.api.protocol.request_errors import RETRY_SECONDS, TooManyRequests
 from souche.app import metadata
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.http.turns import Bounds, Turns
 
 # IMDSv1 only (reference section 9): no PUT for a token.

@@ -13,9 +13,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from souche.api import errors
-from souche.api.answers import encoded
-from souche.api.request_errors import RETRY_SECONDS, TooManyBodies, TooManyConnections, TooSlow
+from souche.api.protocol import errors
+from souche.api.protocol.answers import encoded
+from souche.api.protocol.request_errors import RETRY_SECONDS, TooManyBodies, TooManyConnections, TooSlow
 from souche.errors import SoucheError
 from souche.http.connections import Bounds, Connections
 from souche.http.exchange import ANY_ORIGIN, BODY_LIMIT, JSON

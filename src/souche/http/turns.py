@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Protocol, Self, TypeVar
 
-from souche.api.request_errors import RETRY_SECONDS, TooManyRequests
+from souche.api.protocol.request_errors import RETRY_SECONDS, TooManyRequests
 
 Answer = TypeVar("Answer")
 

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from souche.admin.action import Administered
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.compute.absent import GuestsNeedServer
 from souche.compute.base import GuestConsoles
 from souche.errors import Unavailable

@@ -17,7 +17,7 @@ from typing import Final, cast
 import structlog
 
 from souche import logs
-from souche.app.region import Region, ShareGate
+from souche.app.context.region import Region, ShareGate
 from souche.config import BadSetting, Settings
 from souche.db import schema_watch
 from souche.db.examination import examine_records

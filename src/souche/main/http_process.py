@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from souche.app import access_keys, api_access_rules
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.config import Settings
 from souche.errors import SystemFailure
 from souche.http import connections, server

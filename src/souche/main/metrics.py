@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
 from souche import __version__
 from souche.app import figures
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.config import BadSetting, Settings
 from souche.home import Home
 from souche.http import server

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 from souche.app.buckets import note
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.compute.absent import AbsentHypervisor
 from souche.compute.simulated import SimulatedHypervisor
 from souche.db import buckets as bucket_records

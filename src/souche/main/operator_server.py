@@ -8,7 +8,7 @@ from typing import Any, Final
 from souche.admin import catalogue, wire
 from souche.admin.action import Administered
 from souche.admin.listener import Listener
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.cli.output import message_of
 from souche.compute.base import GuestConsoles
 from souche.errors import NotFound

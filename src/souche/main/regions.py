@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from souche import small_file
-from souche.app.region import Region, ShareGate, Workflows
+from souche.app.context.region import Region, ShareGate, Workflows
 from souche.audit_reader import AuditReader
 from souche.clock import SystemClock
 from souche.compute.base import GuestNetwork

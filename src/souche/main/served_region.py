@@ -4,7 +4,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.compute.base import GuestNetwork
 from souche.config import BY_KEY, host_and_port, letters_of
 from souche.db.store import Store

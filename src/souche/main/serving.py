@@ -10,7 +10,7 @@ import structlog
 
 from souche import logs
 from souche.admin import wire
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.compute.base import GuestConsoles
 from souche.config import BadSetting, Settings
 from souche.db.store import Store

@@ -11,7 +11,7 @@ from souche.states import SnapshotState
 class Snapshot:
     """A snapshot. Its bytes never change once it is `completed`. `image_id` is the image whose creation from a VM made
     it, if any; other images may use it too. `problem` explains why a snapshot in the state `error` was not made.
-    `request_digest` is that of the request with `client_token` (`app/client_tokens.py`)."""
+    `request_digest` is that of the request with `client_token` (`app/context/client_tokens.py`)."""
 
     snapshot_id: str
     account_id: str

@@ -25,7 +25,7 @@ class Vm:
 
     `generation` counts the requested state transitions. It names the workflow of each, so that a second start of the
     same workflow is harmless. `next_secure_boot` is the next start's action on the firmware's keys, `secure_boot` that
-    of the last start. `request_digest` is that of the request with `client_token` (`app/client_tokens.py`).
+    of the last start. `request_digest` is that of the request with `client_token` (`app/context/client_tokens.py`).
     """
 
     vm_id: str

@@ -22,7 +22,7 @@ class VolumeLink:
 @dataclass(frozen=True)
 class Volume:
     """A writable disk. `link` exists while it is attached to a VM, and `update` while a task changes it.
-    `request_digest` is that of the request with `client_token` (`app/client_tokens.py`)."""
+    `request_digest` is that of the request with `client_token` (`app/context/client_tokens.py`)."""
 
     volume_id: str
     account_id: str

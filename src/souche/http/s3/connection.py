@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from souche.api.request_errors import TooManyRequests
+from souche.api.protocol.request_errors import TooManyRequests
 from souche.http.s3 import heads
 from souche.http.s3.answers import Answer, Refused
 from souche.http.s3.desk import AWAY, Desk

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import structlog
 
 from souche.app import buckets
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.errors import SoucheError, SystemFailure
 from souche.formats.bucket_policy import MalformedPolicy, PolicyNotObeyed
 from souche.http.auth import KeyLookup

@@ -9,8 +9,8 @@ from typing import Any, Final
 import jsonschema_rs
 import msgspec
 
-from souche.api import dates
-from souche.api.request_errors import MalformedBody, UnknownParameter, WrongJsonType
+from souche.api.protocol import dates
+from souche.api.protocol.request_errors import MalformedBody, UnknownParameter, WrongJsonType
 from souche.errors import UserError
 from souche.value_refusals import BadValue, MissingParameter
 

@@ -7,8 +7,8 @@ without an error (reference section 2, ReadImages).
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from souche.api import dates
-from souche.api.filter_tables import FILTERS, AnyFilter, Bound, Constant, Filter
+from souche.api.protocol import dates
+from souche.api.protocol.filter_tables import FILTERS, AnyFilter, Bound, Constant, Filter
 from souche.model.query import Condition, Value
 from souche.value_refusals import BadValue
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from souche.app.region import Region
+from souche.app.context.region import Region
 from souche.db import operations
 from souche.errors import UserError, WrongState
 from souche.model.operations import Operation

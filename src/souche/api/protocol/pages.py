@@ -7,8 +7,8 @@ hide a row.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from souche.api import dates, page_tokens
-from souche.api.request_errors import BadPageToken
+from souche.api.protocol import dates, page_tokens
+from souche.api.protocol.request_errors import BadPageToken
 from souche.model.query import Condition, Position, Query
 from souche.value_refusals import BadValue
 

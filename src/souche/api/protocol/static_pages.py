@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from souche.api import page_tokens
-from souche.api.request_errors import BadPageToken
+from souche.api.protocol import page_tokens
+from souche.api.protocol.request_errors import BadPageToken
 
 Row = TypeVar("Row")
 Fields: TypeAlias = Mapping[str, Callable[[Row], object]]

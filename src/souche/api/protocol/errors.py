@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from souche import errors, quota_refusals, refusals, value_refusals
-from souche.api import request_errors as wire
-from souche.api.words import WORDS
+from souche.api.protocol import request_errors as wire
+from souche.api.protocol.words import WORDS
 from souche.faults import RETRY_STATUSES, FaultOnPurpose
 from souche.formats import json_fields
 from souche.objects import fetch

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, Final, TypeAlias
 
 from souche import ids
-from souche.api import dates
+from souche.api.protocol import dates
 from souche.model.query import Value
 from souche.states import VmState, VmStateCode
 

@@ -2,7 +2,7 @@
 
 import base64
 
-from souche.api.request_errors import BadPageToken
+from souche.api.protocol.request_errors import BadPageToken
 
 
 def encode(text: str) -> str:

@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
-from souche.api.dispatch import SHORT_BODY, Action, dispatch
-from souche.api.json_cache import JsonCache
-from souche.app.region import Region
+from souche.api.protocol.dispatch import SHORT_BODY, Action, dispatch
+from souche.api.protocol.json_cache import JsonCache
+from souche.app.context.region import Region
 from souche.cache import OVERHEAD_BYTES
 from souche.errors import OutOfTime
 from souche.model.accounts import Principal

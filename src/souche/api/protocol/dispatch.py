@@ -7,11 +7,11 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from souche.api.json_cache import JsonCache
-from souche.api.request_errors import MalformedBody, NotSigned
-from souche.api.spec import Check
-from souche.app.region import Region
-from souche.app.settling import when_settled
+from souche.api.protocol.json_cache import JsonCache
+from souche.api.protocol.request_errors import MalformedBody, NotSigned
+from souche.api.protocol.spec import Check
+from souche.app.context.region import Region
+from souche.app.context.settling import when_settled
 from souche.errors import Raced
 from souche.model.accounts import Principal
 from souche.value_refusals import BadValue
@@ -38,8 +38,7 @@ VALUE_BEGINS: Final = (b",", b"[", b"{")
 @dataclass(frozen=True)
 class Call:
     """One call of an action. `request` has the shape of the specification. `time_limit` (seconds; None: none) bounds
-    the actions of `api/answers.ON_EVENT_LOOP`: they end in time, or raise OutOfTime. `cache`: None if nothing is
-    cached."""
+    the actions of `answers.ON_EVENT_LOOP`: they end in time, or raise OutOfTime. `cache`: None if nothing is cached."""
 
     region: Region
     principal: Principal | None
@@ -104,7 +103,7 @@ def dispatch(
 
     Raises:
         OutOfTime: the time limit is over.
-        UserError: the request is refused; see `api.errors` for the answer.
+        UserError: the request is refused; see `errors` for the answer.
     """
     request = read_body(body)
     for name in action.optional_ids & request.keys():
@@ -123,8 +122,8 @@ def dispatch(
 
 
 def _handle(action: Action, call: Call) -> Mapping[str, object]:
-    """Run the action, and again when the resources that it was refused for have settled (`app/settling`). A dry run
-    does not wait."""
+    """Run the action, and again when the resources that it was refused for have settled (`app/context/settling`). A
+    dry run does not wait."""
     if call.principal is None or call.region.dry_run:
         return _handle_without_waiting(action, call)
     return when_settled(call.region, call.principal.account_id, lambda: _handle_without_waiting(action, call))

@@ -7,8 +7,8 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from souche.api.dispatch import Call
-from souche.app.open_pages import OpenPage
+from souche.api.protocol.dispatch import Call
+from souche.app.context.open_pages import OpenPage
 from souche.errors import OutOfTime
 from souche.model.query import PageRow
 from souche.model.tags import Tag
