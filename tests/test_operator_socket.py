@@ -166,7 +166,9 @@ def test_a_server_that_ends_before_its_answer_is_told(folder: Path) -> None:
 def test_another_version_is_refused_in_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(folder, echo):
         monkeypatch.setattr(client, "__version__", "9.9.9")
-        with pytest.raises(Refused, match=r"the server runs Souche 0\..* this command is from Souche 9\.9\.9"):
+        with pytest.raises(
+            Refused, match=r"the server runs Souche 0\..* this command is from Souche 9\.9\.9"
+        ):
             Server(folder).ask("any", [], {}, NOBODY)
 
 

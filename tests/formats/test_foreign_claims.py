@@ -75,5 +75,7 @@ def test_a_disk_that_names_the_same_data_again_and_again_is_refused(name: str, t
     data = bytearray(path.read_bytes())
     share(data)
     path.write_bytes(data)
-    with pytest.raises(DiskSharesData, match=f"{disk_format} disk refer to the same data .*`qemu-img convert"):
+    with pytest.raises(
+        DiskSharesData, match=f"{disk_format} disk refer to the same data .*`qemu-img convert"
+    ):
         inspect_file(path, said, most_bytes=SIZE)

@@ -16,5 +16,5 @@ def test_it_has_a_boot_sector_and_its_marker_behind_it() -> None:
 
 @pytest.mark.parametrize("marker", ["", "x" * 129, "é", "a\nb"])
 def test_a_marker_that_no_console_shows_is_refused(marker: str) -> None:
-    with pytest.raises(BadMarker, match="1 to 128 printable characters"):
+    with pytest.raises(BadMarker, match="1 to 128 printable ASCII characters"):
         tiny_disk.disk(marker)

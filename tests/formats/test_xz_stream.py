@@ -27,9 +27,9 @@ def test_streams_one_after_the_other_are_joined(size: int) -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (PACKED[:-1], "ends before"),
-        (PACKED[: len(PACKED) // 2], "ends before"),
-        (b"", "ends before"),
+        (PACKED[:-1], "is incomplete"),
+        (PACKED[: len(PACKED) // 2], "is incomplete"),
+        (b"", "is incomplete"),
         (PACKED + b"nonsense", "not valid"),
         (PACKED[:1000] + b"x" * 100 + PACKED[1100:], "not valid"),
         (b"no xz at all", "not valid"),
