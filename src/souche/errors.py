@@ -161,6 +161,11 @@ class CapturedTooOften(ComputeFailed):
     """The VM {vm_id} was captured too often since its start: stop and start it, then try again."""
 
 
+class ChainTooLong(ComputeFailed):
+    """The hypervisor failed: {doing}: a disk of the VM has more files than this version of libvirt reads. While the VM
+    is off, Souche merges some of them: try again in a minute."""
+
+
 class Unavailable(SystemFailure):
     """{what} cannot be reached at the moment: {reason}"""
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import libvirt
 import pytest
 
 from souche.compute.base import PowerState
@@ -10,7 +11,7 @@ from souche.compute.libvirt import live_disks
 from souche.compute.libvirt.host_paths import qemu_group
 from souche.compute.libvirt.names import Names
 from souche.compute.libvirt.waiting import wait_until
-from souche.errors import ComputeFailed
+from souche.errors import ChainTooLong, ComputeFailed, ProgramFailed
 from souche.formats.qcow2 import read_header
 from souche.home import Home
 from souche.model.disks import FileSource, GuestDisk
@@ -30,6 +31,8 @@ pytestmark = pytest.mark.guest
 
 
 MEBIBYTE = 1024 * 1024
+READS_25_FILES = 11_000_000
+"""the version of libvirt from which it starts no longer chain"""
 
 
 def test_a_longer_chain_than_libvirt_opens_is_refused_with_what_mends_it(
@@ -41,6 +44,11 @@ def test_a_longer_chain_than_libvirt_opens_is_refused_with_what_mends_it(
         source = disks.overlay_on(source)
     guest = booting(laboratory, source)
     hypervisor.define(guest)
+    if libvirt.getVersion() >= READS_25_FILES:
+        with pytest.raises(ChainTooLong, match="try again in a minute"):
+            hypervisor.start(guest.vm_id)
+        hypervisor.remove(guest.vm_id)
+        return
     hypervisor.start(guest.vm_id)
     with pytest.raises(ComputeFailed, match="stop and start it"):
         hypervisor.switch_disks(guest.vm_id, {ROOT: disks.overlay_on(source)})
@@ -176,7 +184,10 @@ def test_a_running_guests_disk_grows_and_never_shrinks(laboratory: Laboratory) -
 def chain(disk: Path) -> list[Path]:
     """The files of a disk, the top's first."""
     argv: list[str | Path] = ["qemu-img", "info", "-U", "--backing-chain", "--output", "json", disk]
-    listed = json.loads(run(argv, timeout_seconds=20))
+    try:
+        listed = json.loads(run(argv, timeout_seconds=20))
+    except ProgramFailed:  # QEMU wrote the header between qemu-img's two reads of it
+        listed = json.loads(run(argv, timeout_seconds=20))
     return [Path(each["filename"]).resolve() for each in listed]
 
 

@@ -7,11 +7,16 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from typing import Final
 
 import libvirt
 
 from souche.compute.libvirt.bindings import Domain, Host
-from souche.errors import ComputeFailed, Unavailable
+from souche.errors import ChainTooLong, ComputeFailed, Unavailable
+
+# QEMU describes a chain as nested objects. Since libvirt reads them by json-c (version 11, of Debian 13), it takes 32
+# levels: 25 files of a chain, when it starts a domain. 31 and more files were seen to work in a running one.
+TOO_DEEP: Final = "nesting too deep"
 
 BUSY_CODES = {libvirt.VIR_ERR_OPERATION_TIMEOUT}  # another operation kept the domain locked for too long
 
@@ -88,6 +93,8 @@ def _translating(host: Host, doing: str) -> Iterator[None]:
     except libvirt.libvirtError as error:
         if error.get_error_code() in BUSY_CODES or not _alive(host):
             raise Unavailable(what="libvirt", reason=str(error)) from error
+        if TOO_DEEP in str(error):
+            raise ChainTooLong(doing=doing) from error
         raise ComputeFailed(reason=f"{doing}: {error}") from error
 
 
