@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -33,8 +34,12 @@ LONGEST = ["tests/guests", "tests/guests/test_i386.py", "tests/compute", "tests/
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let QEMU's user and others enter the folders that tests make, with any umask of the caller."""
+    """Let QEMU's user and others enter the folders that tests make, with any umask of the caller. Let signals end the
+    processes that tests start, also in a run by `nohup` or in the background of a script: ignored signals are
+    inherited."""
     os.umask(0o022)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     config.pluginmanager.register(Unfinished())
 
 
