@@ -48,7 +48,7 @@ REFUSED = [
     (b'{"Filters": {"States": [1]}}', "4110", "'Filters.States[0]' should be of the type string"),
     (b'{"Filters": {"States": [null]}}', "4110", "not null"),
     (b'{"a":' * 240 + b'{"b": null}' + b"}" * 240, "3001", "'a' is unknown"),
-    (b'{"a":' * 900 + b'"\\u0000"' + b"}" * 900, "4110", "not a JSON object"),
+    (b'{"a":' * 1500 + b'"\\u0000"' + b"}" * 1500, "4110", "not a JSON object"),
     (b'{"a":' * 900 + b'""' + b"}" * 900, "4110", "not a JSON object"),
     (b'{"ResultsPerPage": 1.0}', "4110", "'ResultsPerPage' should be of the type integer, not number"),
     (b'{"ResultsPerPage": 0}', "4047", "'ResultsPerPage'"),

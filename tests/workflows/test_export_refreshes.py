@@ -135,7 +135,7 @@ def _without_companion(objects: ObjectStore, task: ExportTask) -> None:
 
 
 DAMAGES: dict[str, tuple[Callable[[ObjectStore, ExportTask], object], str]] = {
-    "manifest changed": (_change_manifest(lambda disk: disk.update(Size=1)), "was changed"),
+    "manifest changed": (_change_manifest(lambda disk: disk.update(Size=1)), "has changed"),
     "another object named": (_without_companion, "names secret"),
     "manifest gone": (lambda objects, task: objects.delete(task.bucket, task.manifest_key), "is missing"),
     "disk gone": (
