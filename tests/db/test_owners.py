@@ -113,7 +113,7 @@ def test_scopes_that_can_have_no_row_are_not_read(
     execute = Reader._execute
 
     def noted(reader: Reader, statement: Prepared, parameters: Mapping[str, object]) -> Any:
-        sent.append(statement.on(reader._dialect).text)
+        sent.append(statement.on(reader.dialect).text)
         return execute(reader, statement, parameters)
 
     monkeypatch.setattr(Reader, "_execute", noted)

@@ -341,7 +341,8 @@ def test_a_page_reads_few_rows_of_all_that_one_may_see(
             if conditions:
                 monkeypatch.setattr(finder, "_rare_rows", 100)
                 monkeypatch.setattr(finder, "_prepared", {})
-            statement, parameters = finder._chosen(reader, Query(conditions, 20), {"caller": OWN})
+            query = Query(conditions, 20)
+            statement, parameters = finder._chosen(query, {"caller": OWN}, finder._rare(reader, query))
             compiled = statement.on(store.engine.dialect)
         with store.read() as connection:
             explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled.text}"

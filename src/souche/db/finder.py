@@ -1,9 +1,9 @@
 """Finds pages: the one engine that runs queries. Statements are compiled once, and chosen by counting rows."""
 
 import threading
-from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Final, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
@@ -20,6 +20,7 @@ from souche.db.query import (
     indexed,
     most_rows,
     sorted_out,
+    walked,
 )
 from souche.db.store import Prepared, Reader
 from souche.model.query import Condition, PageRow, Query, Value
@@ -74,7 +75,8 @@ class Finder:
             KeyError: a condition names a field that is not in `fields`.
         """
         reader = transaction if isinstance(transaction, Reader) else Reader.of(transaction)
-        return _page(reader.records(*self._chosen(reader, query, parameters)), query)
+        rare = self._rare(reader, query)
+        return _page(reader.records(*self._chosen(query, parameters, rare)), query)
 
     def find_page(
         self, transaction: Reader | sa.Connection, query: Query, **parameters: object
@@ -82,16 +84,30 @@ class Finder:
         """As `find`, of a select by `query.page_rows`. Most reads need nothing but these rows, so the values are as the
         driver gives them: SQLite's booleans are 1 and 0."""
         reader = transaction if isinstance(transaction, Reader) else Reader.of(transaction)
-        rows, more = _page(reader.rows(*self._chosen(reader, query, parameters)), query)
-        return list(map(PageRow._make, rows)), more
+        rare = self._rare(reader, query)
+        if not self._scopes or any(rare) or not elements.merges(reader.dialect):
+            rows = reader.rows(*self._chosen(query, parameters, rare))
+            found = list(map(PageRow._make, rows))
+        else:
+            walk = self._chosen(query, parameters, rare, walking=True)
+            with closing(reader.stream(*walk)) as every:
+                found = _first(every, None if query.limit is None else query.limit + 1)
+        return _page(found, query)
+
+    def _rare(self, reader: Reader, query: Query) -> Sequence[bool | None]:
+        return [self._is_rare(reader, condition, number) for number, condition in enumerate(query.conditions)]
 
     def _chosen(
-        self, reader: Reader, query: Query, parameters: Mapping[str, object]
+        self,
+        query: Query,
+        parameters: Mapping[str, object],
+        rare: Sequence[bool | None],
+        *,
+        walking: bool = False,
     ) -> tuple[Prepared, Mapping[str, object]]:
-        """The statement for a query, and all its parameters."""
-        rare = [self._is_rare(reader, condition, number) for number, condition in enumerate(query.conditions)]
+        """The statement for a query, and all its parameters. `walking`: by `query.walked`."""
         wanted = _parameters(query)
-        return self._statement(query, wanted, rare), {**parameters, **wanted}
+        return self._statement(query, wanted, rare, walking=walking), {**parameters, **wanted}
 
     def _is_rare(self, reader: Reader, condition: Condition, number: int) -> bool | None:
         """Whether few rows satisfy the condition; None if there is no index to count by."""
@@ -110,21 +126,19 @@ class Finder:
         return bool(count < self._rare_rows)
 
     def _statement(
-        self, query: Query, parameters: Mapping[str, object], rare: Sequence[bool | None]
+        self, query: Query, parameters: Mapping[str, object], rare: Sequence[bool | None], *, walking: bool
     ) -> Prepared:
         """The statement for queries of this shape: all that it depends on but its parameters' values."""
         chosen = [_chosen_columns(self._fields, condition) for condition in query.conditions]
         kinds = [(each.field, each.wildcard, each.at_least, each.at_most) for each in query.conditions]
-        shape = (*kinds, *chosen, *rare, *parameters, most_rows(query))
+        rows = "walk" if walking else most_rows(query)
+        shape = (*kinds, *chosen, *rare, *parameters, rows)
         found = self._prepared.get(shape)
         if found is None:
-            found = Prepared(partial(self._compiled, query, rare))
+            make = walked if walking else compiled
+            found = Prepared(make(self._select, self._fields, query, self._order, self._scopes, rare))
             self._keep(shape, found, len(parameters))
         return found
-
-    def _compiled(self, query: Query, rare: Sequence[bool | None], dialect: sa.Dialect) -> AnySelect:
-        merging = elements.merges(dialect)
-        return compiled(self._select, self._fields, query, self._order, self._scopes, rare, merging=merging)
 
     def _keep(self, shape: object, statement: Prepared, parameters: int) -> None:
         if parameters > MOST_PARAMETERS:
@@ -137,11 +151,25 @@ class Finder:
             self._parameters += parameters
 
 
-def _page(rows: Sequence[Row], query: Query) -> tuple[Sequence[Row], bool]:
+def _page(rows: list[Row], query: Query) -> tuple[list[Row], bool]:
     """Without the rows that only show whether more remain."""
     if query.limit is None or len(rows) <= query.limit:
         return rows, False
     return rows[: query.limit], True
+
+
+def _first(rows: Iterable[Sequence[Any]], most: int | None) -> list[PageRow]:
+    """The first `most` rows (None: all), each once."""
+    found: list[PageRow] = []
+    last = None
+    for row in rows:
+        if row[0] == last:
+            continue
+        last = row[0]
+        found.append(PageRow._make(row))
+        if len(found) == most:
+            break
+    return found
 
 
 def _chosen_columns(fields: Fields, condition: Condition) -> tuple[Value, ...]:

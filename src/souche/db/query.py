@@ -103,11 +103,14 @@ class GrantScope:
         return sa.and_(noun.resource_id.in_(sa.select(self.order.resource_id).where(self.which)), self.also)
 
 
-def page_rows(order: Order, version: sa.Column[int], is_own: Criterion) -> AnySelect:
+def page_rows(order: Order, version: sa.ColumnElement[int], is_own: Criterion) -> AnySelect:
     """The columns of `model.query.PageRow`."""
     date = sa.type_coerce(order.creation_date, sa.String)
     return sa.select(
-        order.resource_id.label("resource_id"), version, date.label("creation_date"), is_own.label("is_own")
+        order.resource_id.label("resource_id"),
+        version.label("version"),
+        date.label("creation_date"),
+        is_own.label("is_own"),
     )
 
 
@@ -139,16 +142,12 @@ def compiled(
     order: Order,
     scopes: Sequence[Scope],
     rare: Sequence[bool | None],
-    *,
-    merging: bool,
 ) -> AnySelect:
     """The statement of a query. It reads one row more than the limit or some more, to detect that more remain.
 
     With `scopes`, only rows in one of them: the caller's own, public ones and so on. `rare`: whether few rows satisfy
     each condition (None: not counted). The rows of a rare condition are looked up and checked. Otherwise each scope is
     read in order along its own index and the results are merged: a page costs the same for any number of visible rows.
-
-    `merging`: whether the dialect is in `engines/elements.MERGING`.
 
     The plan depends on how many rows have the values, except for ids and without conditions.
     """
@@ -167,10 +166,35 @@ def compiled(
         found = looked_up.cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
         keys = _limited(sa.select(found.c.creation_date, found.c.resource_id).order_by(*_KEYS), query)
     else:
-        keys = _merged(order, wanted, scopes, query, merging=merging)
+        keys = _merged(order, wanted, scopes, query)
     page = keys.subquery("page")
     statement = select.join(page, page.c.resource_id == order.resource_id)
     return statement.order_by(page.c.creation_date, page.c.resource_id)
+
+
+def walked(
+    select: AnySelect,
+    fields: Fields,
+    query: Query,
+    order: Order,
+    scopes: Sequence[Scope],
+    rare: Sequence[bool | None],
+) -> AnyUnion:
+    """As `compiled`, for a select by `page_rows`, scopes, no rare condition, and a dialect of
+    `engines/elements.MERGING`: the rows of all scopes in order, without a limit. A row in several scopes comes once for
+    each, in succession.
+
+    The caller reads until its page is full (`finder.Finder.find_page`). To find the keys of a page first, and then its
+    rows, takes 1.7 times as long.
+    """
+    wanted = criteria(fields, query.conditions, rare)
+    columns = select.selected_columns
+    parts = []
+    for scope in scopes:
+        by, is_in_scope = _in_scope(scope, order)
+        rows = page_rows(by, columns.version, columns.is_own)
+        parts.append(rows.where(*is_in_scope, *_beyond(by, query), *wanted))
+    return sa.union_all(*parts).order_by(*_KEYS)
 
 
 _KEYS = ("creation_date", "resource_id")
@@ -199,30 +223,23 @@ def counting(column: sa.ColumnElement[Any], condition: Condition, number: int, m
     return sa.select(sa.func.count()).select_from(entries.subquery())
 
 
-def _merged(
-    order: Order, wanted: list[Criterion], scopes: Sequence[Scope], query: Query, *, merging: bool
-) -> AnyUnion:
-    """The keys of the rows in any of the scopes. Without `merging`, each part has its own limit: otherwise PostgreSQL
-    would read and sort all rows of every scope. SQLite would sort each part that has a limit, and a page takes half the
-    time without."""
-    parts = [_part(order, scope, wanted, query) for scope in scopes]
-    if merging:
-        return _limited(sa.union(*(part for _, part in parts)).order_by(*_KEYS), query)
-    limited = [
-        _limited(part.order_by(by.creation_date, by.resource_id), query).subquery() for by, part in parts
-    ]
-    union = sa.union(*(sa.select(part.c.creation_date, part.c.resource_id) for part in limited))
+def _merged(order: Order, wanted: list[Criterion], scopes: Sequence[Scope], query: Query) -> AnyUnion:
+    """The keys of the rows in any of the scopes. Each part has its own limit: otherwise PostgreSQL would read and sort
+    all rows of every scope."""
+    parts = []
+    for scope in scopes:
+        by, is_in_scope = _in_scope(scope, order)
+        rows = _keys(by).where(*is_in_scope, *_beyond(by, query), *wanted)
+        parts.append(_limited(rows.order_by(by.creation_date, by.resource_id), query).subquery())
+    union = sa.union(*(sa.select(part.c.creation_date, part.c.resource_id) for part in parts))
     return _limited(union.order_by(*_KEYS), query)
 
 
-def _part(order: Order, scope: Scope, wanted: list[Criterion], query: Query) -> tuple[Order, AnySelect]:
-    """The rows of one scope, and their order in its index."""
+def _in_scope(scope: Scope, noun: Order) -> tuple[Order, list[Criterion]]:
+    """The order in which the rows of a scope are read, and the conditions on them."""
     if isinstance(scope, GrantScope):
-        order, granted = scope.order, order
-        criteria = [scope.which, scope.order.resource_id == granted.resource_id, scope.also]
-    else:
-        criteria = [scope]
-    return order, _keys(order).where(*criteria, *_beyond(order, query), *wanted)
+        return scope.order, [scope.which, scope.order.resource_id == noun.resource_id, scope.also]
+    return noun, [scope]
 
 
 def _limited(statement: Limited, query: Query) -> Limited:

@@ -2,12 +2,12 @@
 
 import threading
 from collections import namedtuple
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -26,30 +26,29 @@ MOST_WAITING_SECONDS: Final = 30.0
 """longest wait of a transaction for its turn to write"""
 
 Answer = TypeVar("Answer")
+AnyStatement: TypeAlias = sa.Select[Any] | sa.CompoundSelect[Any]
 
 
 class Prepared:
     """A statement that is compiled once, and then goes to the driver as it is.
 
     Its parameters are named. One that expands (IN) has as many values as it was made with, named `NAME_1` and
-    so on. A statement that differs by dialect is given as a function of it.
+    so on.
     """
 
-    def __init__(self, statement: "sa.Select[Any] | Callable[[sa.Dialect], sa.Select[Any]]") -> None:
+    def __init__(self, statement: AnyStatement) -> None:
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
 
     def on(self, dialect: sa.Dialect) -> "_Compiled":
         """Its text in the dialect of a database."""
         if dialect.name not in self._compiled:
-            given = self._statement
-            statement = given if isinstance(given, sa.Select) else given(dialect)
-            self._compiled[dialect.name] = _Compiled(statement, dialect)
+            self._compiled[dialect.name] = _Compiled(self._statement, dialect)
         return self._compiled[dialect.name]
 
 
 class _Compiled:
-    def __init__(self, statement: sa.Select[Any], dialect: sa.Dialect) -> None:
+    def __init__(self, statement: AnyStatement, dialect: sa.Dialect) -> None:
         compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
         assert isinstance(compiled, SQLCompiler)
         self.text = compiled.string
@@ -107,16 +106,16 @@ class Reader:
 
     def __init__(self, connection: DBAPIConnection, dialect: sa.Dialect) -> None:
         self._connection = connection
-        self._dialect = dialect
+        self.dialect = dialect
 
     @classmethod
     def of(cls, connection: sa.Connection) -> "Reader":
         """In the transaction of a connection."""
         return cls(connection.connection, connection.dialect)
 
-    def records(self, statement: Prepared, parameters: Mapping[str, object]) -> Sequence[Any]:
+    def records(self, statement: Prepared, parameters: Mapping[str, object]) -> list[Any]:
         """All rows of a statement, with columns by name, each of its Python type."""
-        record = statement.on(self._dialect).record
+        record = statement.on(self.dialect).record
         return list(map(record, self._execute(statement, parameters).fetchall()))
 
     def rows(self, statement: Prepared, parameters: Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
@@ -124,13 +123,15 @@ class Reader:
         rows: Sequence[tuple[Any, ...]] = self._execute(statement, parameters).fetchall()
         return rows
 
-    def stream(self, statement: Prepared, parameters: Mapping[str, object]) -> Iterator[tuple[Any, ...]]:
+    def stream(
+        self, statement: Prepared, parameters: Mapping[str, object]
+    ) -> Generator[tuple[Any, ...], None, None]:
         """As `rows`, one at a time on demand."""
         with closing(self._execute(statement, parameters)) as cursor:
             yield from iter(cursor.fetchone, None)
 
     def _execute(self, statement: Prepared, parameters: Mapping[str, object]) -> Any:
-        compiled = statement.on(self._dialect)
+        compiled = statement.on(self.dialect)
         cursor = self._connection.cursor()
         cursor.execute(compiled.text, compiled.arguments(parameters))
         return cursor
