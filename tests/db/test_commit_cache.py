@@ -104,7 +104,8 @@ def test_a_thread_that_keeps_one_mark_asks_once_until_it_writes(
     monkeypatch.setattr(store.database, "change_mark", counted)
     keep(store.cache, "key", "old")
     asked.clear()
-    with store.one_mark():
+
+    def work() -> None:
         assert [store.cache.get("key") for _ in range(3)] == ["old"] * 3
         assert len(asked) == 1
         with ThreadPoolExecutor(1) as another:
@@ -113,6 +114,8 @@ def test_a_thread_that_keeps_one_mark_asks_once_until_it_writes(
         write(store)
         assert store.cache.get("key") is None
         keep(store.cache, "key", "new")
+
+    store.with_mark(None, work)
     assert store.cache.get("key") == "new"
     write(store)
     assert store.cache.get("key") is None

@@ -20,7 +20,7 @@ from souche.db.shared_results import SharedResults
 from souche.db.transactions import Transaction
 from souche.db.writers import Writers
 from souche.errors import OutOfTime
-from souche.room import told_full
+from souche.room import full
 
 MOST_WAITING_SECONDS: Final = 30.0
 """longest wait of a transaction for its turn to write"""
@@ -233,8 +233,12 @@ class Store:
     def reader(self, most_seconds: float | None = None, *, once: bool = False) -> Iterator[Reader]:
         """As `read`, for prepared statements: much cheaper. `once`: most callers run one statement, which is cheaper
         still; on the event loop a second one may raise OutOfTime."""
-        with self._explained(), self.database.bounded_read(most_seconds, once=once) as connection:
-            yield Reader(connection, self.engine.dialect)
+        try:
+            with self.database.bounded_read(most_seconds, once=once) as connection:
+                yield Reader(connection, self.engine.dialect)
+        except Exception as error:
+            self._explain(error)
+            raise
 
     def change_mark(self) -> Hashable:
         """Two equal marks: nothing was committed in between, by any process. Threads may call this."""
@@ -262,9 +266,15 @@ class Store:
         return await self.database.on_event_loop(work)
 
     def with_mark(self, mark: Hashable, work: Callable[[], Answer]) -> Answer:
-        """Run a function that keeps a mark."""
-        with self.one_mark(mark):
+        """Run a function for which the change mark is `mark`, until it writes. None: the mark is read at most once: a
+        request needs only the commits before its first look-up. Reading the mark takes as long as a small read."""
+        if mark is None and self._kept():
             return work()
+        token = _kept.set(_KeptMark(self, mark))
+        try:
+            return work()
+        finally:
+            _kept.reset(token)
 
     def with_this_mark(self, work: Callable[[], Answer]) -> Callable[[], Answer]:
         """A function that runs another one later, with the mark of now."""
@@ -278,19 +288,6 @@ class Store:
         """
         with self._explained():
             return self.database.history()
-
-    @contextmanager
-    def one_mark(self, mark: Hashable = None) -> Iterator[None]:
-        """Within the context, the change mark is `mark`, or is read only once, until this function writes: a request
-        needs only the commits before its first look-up. Reading the mark takes a round trip to the server."""
-        if mark is None and self._kept():
-            yield
-            return
-        token = _kept.set(_KeptMark(self, mark))
-        try:
-            yield
-        finally:
-            _kept.reset(token)
 
     def _kept(self) -> _KeptMark | None:
         kept = _kept.get()
@@ -313,14 +310,21 @@ class Store:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        with told_full():
-            try:
-                yield
-            except Exception as error:
-                failure = self.database.failure(error)
-                if failure is None:
-                    raise
-                raise failure from error
+        try:
+            yield
+        except Exception as error:
+            self._explain(error)
+            raise
+
+    def _explain(self, error: Exception) -> None:
+        """Raise what an error of the database means, if it is known.
+
+        Raises:
+            OutOfSpace: the medium is full. SystemFailure: as the database says.
+        """
+        meaning = self.database.failure(error) or full(error)
+        if meaning is not None and meaning is not error:
+            raise meaning from error
 
     def close(self) -> None:
         """Close every connection. The store can be used again, with other marks."""

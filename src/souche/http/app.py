@@ -159,8 +159,7 @@ def _doing(
             return Deferred(pools.callers, NOBODY, work)
 
     def begin(action: Action, exchange: Exchange, request: SignedRequest) -> bytes | Deferred:
-        with region.store.one_mark():
-            return begin_with_mark(action, exchange, request)
+        return region.store.with_mark(None, partial(begin_with_mark, action, exchange, request))
 
     def begin_with_mark(action: Action, exchange: Exchange, request: SignedRequest) -> bytes | Deferred:
         principal = authenticator.caller(action.access, request)
@@ -185,8 +184,7 @@ def _doing(
         whole = Deferred(turns, account_id, partial(answers.answer, *question))
         if not fits_event_loop(action, request.body):
             return whole
-        work = partial(answers.on_event_loop, *question)
-        read = work if is_local else region.store.with_this_mark(work)
+        read = region.store.with_this_mark(partial(answers.on_event_loop, *question))
         return Deferred(pools.reads, account_id, lambda: read() or whole)
 
     return do

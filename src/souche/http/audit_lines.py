@@ -10,7 +10,7 @@ older ones.
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from souche import ids
@@ -129,7 +129,7 @@ class AuditLines:
         body = request.body if request else b""
         is_stranger = exchange.account_id is None  # eight actions need no account; one of them filters by ids
         longest = LONGEST_OF_STRANGERS if is_stranger else LONGEST_TEXT
-        named = [] if is_stranger else _first(each.group(1) for each in NAMED.finditer(body))
+        named = [] if is_stranger else _of_request(body)
         found = self._found(exchange, body) if exchange.status == 200 else []
         is_read = exchange.action.startswith("Read")
         facts: dict[str, object] = {
@@ -158,36 +158,44 @@ class AuditLines:
             return []
         answer = exchange.answer
         if not LARGE <= len(answer) <= LARGEST or len(body) > LARGE:
-            return _first(_of_answer(exchange))
+            return _of_answer(exchange)
         key = (exchange.action, exchange.account_id, body)
         tail, found = self._searched.pop(key, (None, []))
         if tail is None:  # asked once: most answers are not kept
-            tail, found = b"", _first(_of_answer(exchange))
+            tail, found = b"", _of_answer(exchange)
         elif len(tail) + CONTEXT != len(answer) or not answer.endswith(tail):
-            tail, found = answer[CONTEXT:], _first(_of_answer(exchange))
+            tail, found = answer[CONTEXT:], _of_answer(exchange)
         self._searched[key] = (tail, found)
         if len(self._searched) > MOST_SEARCHED:
             self._searched.popitem(last=False)
         return found
 
 
-def _of_answer(exchange: Exchange) -> Iterator[bytes]:
-    """The values of the action's fields in the answer. A text that has a field's name in it has its quotes escaped."""
+def _of_request(body: bytes) -> list[str]:
+    """The texts in the form of an id: each once, in their order, and no more than `MOST_IDS`."""
+    found: dict[bytes, None] = {}
+    for each in NAMED.finditer(body):
+        found[each.group(1)] = None
+        if len(found) == MOST_IDS:
+            break
+    return _texts(found)
+
+
+def _of_answer(exchange: Exchange) -> list[str]:
+    """The values of the action's fields in the answer: each once, in their order, and no more than `MOST_IDS`. A text
+    that has a field's name in it has its quotes escaped."""
     answer = exchange.answer
+    found: dict[bytes, None] = {}
     for mark in MARKS.get(exchange.action, ()):
         at = answer.find(mark)
-        while at >= 0:
+        while at >= 0 and len(found) < MOST_IDS:
             begin = at + len(mark)
             end = answer.find(b'"', begin)
-            yield answer[begin:end]
+            found[answer[begin:end]] = None
             at = answer.find(mark, end)
+    return _texts(found)
 
 
-def _first(found: Iterator[bytes]) -> list[str]:
-    """Each once, in their order, and no more than `MOST_IDS`."""
-    kept: dict[bytes, None] = {}
-    for each in found:
-        kept[each] = None
-        if len(kept) == MOST_IDS:
-            break
-    return [each.decode("utf-8", "replace") for each in kept]
+def _texts(found: Collection[bytes]) -> list[str]:
+    """Ids as text. None of them has a comma."""
+    return b",".join(found).decode("utf-8", "replace").split(",") if found else []

@@ -25,20 +25,30 @@ def shown(call: Call, page: OpenPage[Resource], view: View[Resource]) -> list[ms
     Raises:
         OutOfTime: a statement took longer than the call's time limit, or the JSON did.
     """
-    keyed = {_key(row): row for row in page.rows}
-    versions = [(key, row.version) for key, row in keyed.items()]
-    found = call.cache.resources.get(versions) if call.cache else {}
+    keyed = [(_key(row), row) for row in page.rows]
+    found = call.cache.resources.get([(key, row.version) for key, row in keyed]) if call.cache else {}
+    missing = [row for key, row in keyed if key not in found]
+    if missing:
+        found.update(_read(call, page, missing, view))
+    return [msgspec.Raw(found[key]) for key, _ in keyed]
+
+
+def _read(
+    call: Call, page: OpenPage[Resource], rows: Sequence[PageRow], view: View[Resource]
+) -> Mapping[str, bytes]:
+    """The JSON of some resources by key, which is cached."""
+    texts: dict[str, bytes] = {}
     end = None
-    for row, resource, tagged in page.read([row for key, row in keyed.items() if key not in found]):
+    for row, resource, tagged in page.read(rows):
         if end is None:
             end = time.perf_counter() + (math.inf if call.time_limit is None else call.time_limit)
         if time.perf_counter() > end:
             raise OutOfTime(seconds=call.time_limit)
-        key, text = _key(row), msgspec.json.encode(view(resource, tagged))
-        found[key] = text
+        key = _key(row)
+        texts[key] = msgspec.json.encode(view(resource, tagged))
         if call.cache:
-            call.cache.resources.put(key, row.version, text)
-    return [msgspec.Raw(found[key]) for key in keyed]
+            call.cache.resources.put(key, row.version, texts[key])
+    return texts
 
 
 def _key(row: PageRow) -> str:

@@ -93,8 +93,11 @@ class Sqlite:
             connection = self._own_connection()
         try:
             connection.execute("BEGIN")
-            with _bounded(connection, most_seconds):
+            if most_seconds is None:
                 yield connection
+            else:
+                with _broken_off(connection, most_seconds):
+                    yield connection
         finally:
             connection.rollback()
             if len(idle) < CONNECTIONS_KEPT:
@@ -242,10 +245,6 @@ def _begin(connection: sa.Connection) -> None:
 
 def _begin_reading(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN")
-
-
-def _bounded(connection: Any, most_seconds: float | None) -> AbstractContextManager[None]:
-    return nullcontext() if most_seconds is None else _broken_off(connection, most_seconds)
 
 
 @contextmanager
