@@ -17,6 +17,7 @@ from souche.api.protocol import errors
 from souche.api.protocol.answers import encoded
 from souche.api.protocol.request_errors import RETRY_SECONDS, TooManyBodies, TooManyConnections, TooSlow
 from souche.errors import SoucheError
+from souche.http import joined_answer
 from souche.http.connections import Bounds, Connections
 from souche.http.exchange import ANY_ORIGIN, BODY_LIMIT, JSON
 
@@ -98,7 +99,10 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._expect(Phase.BODY)
+        before = self._latest
         super().on_headers_complete()
+        if self._latest is not None and self._latest is not before:
+            joined_answer.join(self._latest)
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
