@@ -110,12 +110,12 @@ def test_scopes_that_can_have_no_row_are_not_read(
         monkeypatch.setattr(finder, "_rare_rows", 0)
         monkeypatch.setattr(finder, "_prepared", {})
     sent: list[str] = []
-    execute = Reader._execute
+    execute = Reader.cursor
 
     def noted(reader: Reader, statement: Prepared, parameters: Mapping[str, object]) -> Any:
         sent.append(statement.on(reader.dialect).text)
         return execute(reader, statement, parameters)
 
-    monkeypatch.setattr(Reader, "_execute", noted)
+    monkeypatch.setattr(Reader, "cursor", noted)
     assert sharing.found(images, sharing.query(case))
     assert sent[-1].count("UNION") == UNIONS[case]

@@ -86,12 +86,11 @@ class Finder:
         reader = transaction if isinstance(transaction, Reader) else Reader.of(transaction)
         rare = self._rare(reader, query)
         if not self._scopes or any(rare) or not elements.merges(reader.dialect):
-            rows = reader.rows(*self._chosen(query, parameters, rare))
-            found = list(map(PageRow._make, rows))
+            found = list(map(PageRow._make, reader.rows(*self._chosen(query, parameters, rare))))
         else:
             walk = self._chosen(query, parameters, rare, walking=True)
-            with closing(reader.stream(*walk)) as every:
-                found = _first(every, None if query.limit is None else query.limit + 1)
+            with closing(reader.cursor(*walk)) as rows:
+                found = _first(rows, None if query.limit is None else query.limit + 1)
         return _page(found, query)
 
     def _rare(self, reader: Reader, query: Query) -> Sequence[bool | None]:
@@ -166,7 +165,7 @@ def _first(rows: Iterable[Sequence[Any]], most: int | None) -> list[PageRow]:
         if row[0] == last:
             continue
         last = row[0]
-        found.append(PageRow._make(row))
+        found.append(tuple.__new__(PageRow, row))  # as `_make`, in half its time
         if len(found) == most:
             break
     return found

@@ -116,21 +116,22 @@ class Reader:
     def records(self, statement: Prepared, parameters: Mapping[str, object]) -> list[Any]:
         """All rows of a statement, with columns by name, each of its Python type."""
         record = statement.on(self.dialect).record
-        return list(map(record, self._execute(statement, parameters).fetchall()))
+        return list(map(record, self.cursor(statement, parameters).fetchall()))
 
     def rows(self, statement: Prepared, parameters: Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
         """All rows of a statement as the driver gives them: dates are text, and SQLite's booleans are 1 and 0."""
-        rows: Sequence[tuple[Any, ...]] = self._execute(statement, parameters).fetchall()
+        rows: Sequence[tuple[Any, ...]] = self.cursor(statement, parameters).fetchall()
         return rows
 
     def stream(
         self, statement: Prepared, parameters: Mapping[str, object]
     ) -> Generator[tuple[Any, ...], None, None]:
         """As `rows`, one at a time on demand."""
-        with closing(self._execute(statement, parameters)) as cursor:
+        with closing(self.cursor(statement, parameters)) as cursor:
             yield from iter(cursor.fetchone, None)
 
-    def _execute(self, statement: Prepared, parameters: Mapping[str, object]) -> Any:
+    def cursor(self, statement: Prepared, parameters: Mapping[str, object]) -> Any:
+        """The driver's cursor, which reads the rows. Close it."""
         compiled = statement.on(self.dialect)
         cursor = self._connection.cursor()
         cursor.execute(compiled.text, compiled.arguments(parameters))

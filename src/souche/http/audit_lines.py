@@ -187,9 +187,9 @@ def _of_answer(exchange: Exchange) -> list[str]:
     answer = exchange.answer
     found: dict[bytes, None] = {}
     for mark in MARKS.get(exchange.action, ()):
-        at = answer.find(mark)
+        at, size = answer.find(mark), len(mark)
         while at >= 0 and len(found) < MOST_IDS:
-            begin = at + len(mark)
+            begin = at + size
             end = answer.find(b'"', begin)
             found[answer[begin:end]] = None
             at = answer.find(mark, end)

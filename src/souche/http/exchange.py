@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from starlette.types import Message, Receive, Scope, Send
@@ -82,32 +82,26 @@ def _headers(pairs: list[tuple[bytes, bytes]]) -> Mapping[str, str]:
 
 
 async def _read_body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in _parts(receive):
-        size += len(part)
-        if size <= BODY_LIMIT:
-            parts.append(part)
-        elif size > DRAIN_LIMIT:
-            break
-    if size > BODY_LIMIT:
-        raise BodyTooLarge(limit=BODY_LIMIT)
-    return b"".join(parts)
-
-
-async def _parts(receive: Receive) -> Any:
-    """The pieces of the body.
-
+    """
     Raises:
         BodyCutOff: the client went away. The received part must not count as a request with a wrong signature.
+        BodyTooLarge.
     """
+    parts: list[bytes] = []
+    size = 0
     more = True
-    while more:
+    while more and size <= DRAIN_LIMIT:
         message: Message = await receive()
         if message["type"] == "http.disconnect":
             raise BodyCutOff
-        yield message.get("body", b"")
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= BODY_LIMIT:
+            parts.append(part)
         more = message.get("more_body", False)
+    if size > BODY_LIMIT:
+        raise BodyTooLarge(limit=BODY_LIMIT)
+    return b"".join(parts)
 
 
 async def send_json(send: Send, status: int, body: bytes, retry_seconds: int | None = None) -> None:

@@ -25,12 +25,13 @@ def shown(call: Call, page: OpenPage[Resource], view: View[Resource]) -> list[ms
     Raises:
         OutOfTime: a statement took longer than the call's time limit, or the JSON did.
     """
-    keyed = [(_key(row), row) for row in page.rows]
-    found = call.cache.resources.get([(key, row.version) for key, row in keyed]) if call.cache else {}
-    missing = [row for key, row in keyed if key not in found]
-    if missing:
+    keys = [_key(resource_id, is_own) for resource_id, _, _, is_own in page.rows]
+    versions = [row.version for row in page.rows]
+    found = call.cache.resources.get(zip(keys, versions, strict=True)) if call.cache else {}
+    if len(found) < len(keys):
+        missing = [row for key, row in zip(keys, page.rows, strict=True) if key not in found]
         found.update(_read(call, page, missing, view))
-    return [msgspec.Raw(found[key]) for key, _ in keyed]
+    return [msgspec.Raw(found[key]) for key in keys]
 
 
 def _read(
@@ -44,13 +45,13 @@ def _read(
             end = time.perf_counter() + (math.inf if call.time_limit is None else call.time_limit)
         if time.perf_counter() > end:
             raise OutOfTime(seconds=call.time_limit)
-        key = _key(row)
+        key = _key(row.resource_id, row.is_own)
         texts[key] = msgspec.json.encode(view(resource, tagged))
         if call.cache:
             call.cache.resources.put(key, row.version, texts[key])
     return texts
 
 
-def _key(row: PageRow) -> str:
+def _key(resource_id: str, is_own: bool) -> str:  # noqa: FBT001
     """The owner sees more than others, so its JSON has another key."""
-    return f"{row.resource_id}/own" if row.is_own else row.resource_id
+    return f"{resource_id}/own" if is_own else resource_id

@@ -154,7 +154,7 @@ def read_body(body: bytes) -> dict[str, object]:
     """
     if not body.strip():
         return {}
-    if sum(map(body.count, VALUE_BEGINS)) > MOST_VALUES:
+    if len(body) > MOST_VALUES and sum(map(body.count, VALUE_BEGINS)) > MOST_VALUES:
         raise MalformedBody(reason=f"it has more than {MOST_VALUES} values")
     try:
         decoded = msgspec.json.decode(body)
@@ -167,7 +167,7 @@ def read_body(body: bytes) -> dict[str, object]:
         request = _without_empty_ids(request) if b'""' in body else request
     except (ValueError, RecursionError) as error:
         raise MalformedBody(reason=str(error)) from error
-    for name in EMPTY_MEANS_ABSENT:
+    for name in EMPTY_MEANS_ABSENT if b'""' in body else ():
         if request.get(name) == "":
             del request[name]
     return request
