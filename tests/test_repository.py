@@ -99,3 +99,25 @@ def test_what_serves_all_nouns_imports_none(package: str, others: set[str]) -> N
     }
     assert len(list(folder.glob("*.py"))) > 5
     assert imported - others == {name}
+
+
+NEEDS_NO_DATABASE = {"tests/api/test_filters.py: schemas"}
+SHARED_IN_MODULE = re.compile(r'scope="module"\)\ndef (\w+)\(([^)]*)\)', re.DOTALL)
+
+
+def test_what_a_module_shares_is_made_again_on_the_other_database() -> None:
+    """pytest ends a fixture of a module with the parameter of `on_both` only if the fixture requests it. Without that,
+    the tests on the second database ran on the first one."""
+    folders = [
+        file.parent for file in ROOT.glob("tests/*/conftest.py") if "on_both as on_both" in file.read_text()
+    ]
+    files = [path for folder in folders for path in sorted(folder.glob("*.py"))]
+    assert len(files) > 100
+    forgotten = set()
+    for path in files:
+        asked = dict(SHARED_IN_MODULE.findall(path.read_text()))
+        again = {name for name, arguments in asked.items() if "on_both: str" in arguments}
+        for name in asked.keys() - again:
+            if not any(f"{each}:" in asked[name] for each in again):
+                forgotten.add(f"{path.relative_to(ROOT)}: {name}")
+    assert forgotten == NEEDS_NO_DATABASE

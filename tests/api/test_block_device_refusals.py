@@ -22,7 +22,7 @@ FORTY_PLACES = [f"{first}{second}" for first in "bc" for second in string.ascii_
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
+def scene(on_both: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
     """A client with a snapshot of 10 GiB. Nothing that is refused changes anything, so the tests share it."""
     region = make_region(tmp_path_factory.mktemp("scene"))
     alice = make_account(region, "alice")

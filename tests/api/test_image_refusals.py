@@ -39,7 +39,7 @@ FROM_VM = {"VmId": "<vm>", "ImageName": "new"}
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
+def scene(on_both: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
     """What the refusals below name. Nothing that is refused changes anything, so they share it."""
     region = make_region(tmp_path_factory.mktemp("scene"))
     alice, bob = make_account(region, "alice"), make_account(region, "bob")

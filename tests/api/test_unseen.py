@@ -49,6 +49,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def scene(
+    on_both: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Client, Mapping[str, str], Mapping[str, Sequence[str]]]]:
     """A client, what it owns, and what another account hides. Refusals change nothing."""

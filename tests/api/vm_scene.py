@@ -14,7 +14,7 @@ from tests.support.resources import make_image, make_keypair, make_snapshot, mak
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
+def scene(on_both: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Any]]:
     """The resources that the refused requests name. Refusals change nothing, so all tests share them."""
     region = make_region(tmp_path_factory.mktemp("scene"))
     alice, bob = make_account(region, "alice"), make_account(region, "bob")

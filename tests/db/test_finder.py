@@ -38,6 +38,7 @@ SCOPES: list[engine.Scope] = [
     engine.GrantScope(BY_LINKS, links.c.who == WHO, things.c.red),
 ]
 SELECT = sa.select(things.c.thing_id)
+PAGE_ROWS = engine.page_rows(ORDER, things.c.size, things.c.blue)
 
 VALUES: dict[str, st.SearchStrategy[Value]] = {
     "thing_id": st.sampled_from(["t-1", "t-2", "t-3", "t-4", "absent"]),
@@ -56,7 +57,7 @@ def conditions(field: str) -> st.SearchStrategy[Condition]:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def store(on_both: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     path: Path = tmp_path_factory.mktemp("finder") / "things.db"
     store = Store(databases.kind().empty(path))
     with store.begin() as connection:
@@ -72,6 +73,17 @@ def found(store: Store, finder: Finder, query: Query, biggest: int) -> tuple[lis
     with store.reader() as reader:
         rows, more = finder.find(reader, query, biggest=biggest, who="bob")
     return [row.thing_id for row in rows], more
+
+
+def found_page(store: Store, finder: Finder, query: Query, biggest: int) -> tuple[list[str], bool]:
+    with store.reader() as reader:
+        rows, more = finder.find_page(reader, query, biggest=biggest, who="bob")
+    by_id = {thing["thing_id"]: thing for thing in THINGS}
+    for row in rows:
+        thing = by_id[row.resource_id]
+        assert (row.version, bool(row.is_own)) == (thing["size"], thing["blue"])
+        assert datetime.fromisoformat(row.creation_date) == thing["creation_date"]
+    return [row.resource_id for row in rows], more
 
 
 def expected(query: Query, biggest: int) -> tuple[list[str], bool]:
@@ -113,6 +125,7 @@ def _equals(value: object, wanted: Value, condition: Condition) -> bool:
 
 
 FINDERS = {rare_rows: Finder(SELECT, FIELDS, ORDER, SCOPES, rare_rows) for rare_rows in (0, 2, 100)}
+PAGE_FINDERS = {rare_rows: Finder(PAGE_ROWS, FIELDS, ORDER, SCOPES, rare_rows) for rare_rows in (0, 2, 100)}
 
 
 @settings(deadline=None, max_examples=300)
@@ -134,6 +147,7 @@ def test_it_finds_the_same_whatever_it_counts(
     after = None if start is None else Position(start["creation_date"], start["thing_id"])  # type: ignore[arg-type]
     query = Query(tuple(given_conditions), limit, after)
     assert found(store, FINDERS[rare_rows], query, biggest) == expected(query, biggest)
+    assert found_page(store, PAGE_FINDERS[rare_rows], query, biggest) == expected(query, biggest)
 
 
 def test_an_unknown_field_is_a_programming_error(store: Store) -> None:

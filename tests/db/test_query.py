@@ -80,7 +80,7 @@ PARTS = [("t-1", "a"), ("t-1", "b"), ("t-2", "b"), ("t-4", "c")]
 
 
 @pytest.fixture(scope="module")
-def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Connection]:
+def connection(on_both: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Connection]:
     path: Path = tmp_path_factory.mktemp("query") / "things.db"
     store = Store(databases.kind().empty(path))
     with store.begin() as connection:

@@ -1,6 +1,6 @@
 """What the audit line of a request says."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 import structlog
@@ -118,7 +118,7 @@ def test_a_large_answer_is_searched_again_only_when_it_differs(monkeypatch: pyte
     searched: list[Exchange] = []
     search = audit_lines._of_answer
 
-    def counting(exchange: Exchange) -> Iterator[bytes]:
+    def counting(exchange: Exchange) -> list[str]:
         searched.append(exchange)
         return search(exchange)
 
