@@ -1,5 +1,6 @@
 """The socket by which the operator's commands ask the server: who reaches it, and what their requests do."""
 
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +235,29 @@ def test_a_server_that_hangs_is_told(folder: Path, monkeypatch: pytest.MonkeyPat
         assert Server(folder).is_there()
         with pytest.raises(NoAnswer, match=r"within 0\.2 s"):
             Server(folder).ask("any", [], {}, NOBODY)
+
+
+def test_the_head_of_an_answer_comes_while_the_action_runs(folder: Path) -> None:
+    """A command gives up without a head (`BEGIN_SECONDS`), and many actions tell nothing before their end."""
+    head_came = threading.Event()
+
+    def do(*_: object) -> object:
+        assert head_came.wait(SECONDS)
+        return "done"
+
+    with answering(folder, do):
+        asking = wire.connect(folder)
+        assert asking is not None
+        asking.settimeout(SECONDS / 2)
+        connection = HTTPConnection("souche")
+        connection.sock = asking
+        connection.request(
+            "POST", f"{wire.PREFIX}any", '{"Args": [], "Named": {}}', {wire.VERSION: __version__}
+        )
+        answer = connection.getresponse()
+        head_came.set()
+        assert json.loads(answer.read()) == {wire.RESULT: "done"}
+        connection.close()
 
 
 def test_what_was_given_up_before_the_server_answered_is_not_done(

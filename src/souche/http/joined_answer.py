@@ -2,7 +2,8 @@
 
 uvicorn writes the two one after the other. Each write is a system call, and wakes the client: a twentieth of the time
 of an answer from memory. A server need not send the head before the body begins
-(https://asgi.readthedocs.io/en/latest/specs/www.html#response-start-send-event).
+(https://asgi.readthedocs.io/en/latest/specs/www.html#response-start-send-event). An application whose client waits for
+the head sends an empty part after it.
 """
 
 from typing import Any, cast

@@ -147,7 +147,10 @@ async def _left(receive: Receive) -> None:
 
 
 async def _begin(send: Send, status: HTTPStatus) -> None:
+    """Send the head now. The server would keep it until the body begins (`joined_answer.py`), and a command that gets
+    no head gives up."""
     await send({"type": "http.response.start", "status": int(status), "headers": LINES})
+    await _send(send, b"", is_last=False)
 
 
 async def _send(send: Send, line: bytes, *, is_last: bool) -> None:
