@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from souche.db import image_reports, images, quotas
+from souche.db import image_reports, images, quotas, snapshots
 from souche.db import query as engine
 from souche.db.engines.sqlite import CONNECTIONS_KEPT, Sqlite, checkpoint
 from souche.db.finder import Finder
@@ -44,14 +44,27 @@ def test_links_are_walked_in_order(connection: sa.Connection) -> None:
 def test_scopes_are_merged_row_by_row(store: Store) -> None:
     """A page of images that sorts its scopes, or reads its rows by their keys, takes twice as long."""
     store.migrate()
-    prepared, _ = images._FINDER._all._chosen(Query((), 20), {"caller": "a-1"}, [], walking=True)
-    with store.read() as connection:
-        compiled = prepared.on(connection.engine.dialect)
-        arguments = tuple(compiled.arguments({"caller": "a-1"}))
-        told = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {compiled.text}", arguments)
-        details = [row[-1] for row in told.fetchall()]
+    details = walk(store, images._FINDER._all, Query((), 20))
     assert details.count("MERGE (UNION ALL)") == 2
     assert not [each for each in details if "TEMP B-TREE" in each]
+
+
+def test_rows_that_a_condition_excludes_are_read_in_the_index_alone(store: Store) -> None:
+    """Otherwise a search among many snapshots that finds few takes 1.4 times as long."""
+    store.migrate()
+    details = walk(store, snapshots._PAGE_FINDER._own, Query((Condition("volume_size_gib", [11]),), 20))
+    assert details[0].startswith("SEARCH snapshots USING COVERING INDEX ix_snapshots_account_walk")
+    assert details[-1] == "SEARCH again USING INTEGER PRIMARY KEY (rowid=?)"
+
+
+def walk(store: Store, finder: Finder, query: Query) -> list[str]:
+    """The plan by which a finder walks in its scopes."""
+    prepared, values = finder._chosen(query, {"caller": "a-1"}, [None] * len(query.conditions), walking=True)
+    with store.read() as connection:
+        compiled = prepared.on(connection.engine.dialect)
+        arguments = tuple(compiled.arguments(values))
+        told = connection.connection.cursor().execute(f"EXPLAIN QUERY PLAN {compiled.text}", arguments)
+        return [row[-1] for row in told.fetchall()]
 
 
 def test_readers_keep_some_connections_and_close_takes_them_all(tmp_path: Path) -> None:

@@ -192,9 +192,22 @@ def walked(
     parts = []
     for scope in scopes:
         by, is_in_scope = _in_scope(scope, order)
-        rows = page_rows(by, columns.version, columns.is_own)
+        # Many rows may be checked for each one in the page: they are read in the index alone, which has no versions.
+        covered = query.conditions and not isinstance(scope, GrantScope)
+        version = _looked_up(columns.version) if covered else columns.version
+        rows = page_rows(by, version, columns.is_own)
         parts.append(rows.where(*is_in_scope, *_beyond(by, query), *wanted))
     return sa.union_all(*parts).order_by(*_KEYS)
+
+
+def _looked_up(labelled: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The value of the column in the same row, by its place in the file
+    (https://www.sqlite.org/lang_createtable.html#rowid), which every index has."""
+    (column,) = labelled.base_columns
+    assert isinstance(column, sa.Column)
+    again = column.table.alias("again")
+    is_same = sa.literal_column("again.rowid") == sa.literal_column(f"{column.table.name}.rowid")
+    return sa.select(again.c[column.name]).where(is_same).scalar_subquery()
 
 
 _KEYS = ("creation_date", "resource_id")
