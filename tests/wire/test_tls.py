@@ -4,12 +4,16 @@ import os
 import socket
 import ssl
 import subprocess
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
+import anyio.to_thread
 import pytest
 import requests
+from starlette.types import Receive, Scope, Send
 
 from souche.clock import SystemClock
 from souche.config import BadSetting
@@ -233,3 +237,30 @@ def test_the_authority_stays_and_its_certificate_is_made_again_when_it_must(tmp_
         "lock": 0o600,
     }
     assert AUTHORITY_LIFE > LIFE
+
+
+def test_the_end_waits_for_answers_and_not_for_idle_clients(
+    files: SelfSigned, tls: Tls, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A client that does not read what follows an answer was waited for as long as requests may take to end."""
+    asked, may_answer = threading.Event(), threading.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        if scope["path"] == "/slow":
+            asked.set()
+            await anyio.to_thread.run_sync(may_answer.wait)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    with ExitStack() as clients, caplog.at_level("ERROR", "uvicorn"):
+        with serving(app, tls=tls.context) as server:
+            idle, slow = (clients.enter_context(shown(server.port, files.authority)) for _ in range(2))
+            idle.sendall(b"GET /quick HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert idle.recv(65536).endswith(b"{}")
+            slow.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+            asked.wait()
+            threading.Timer(0.5, may_answer.set).start()
+        assert slow.recv(65536).endswith(b"{}")
+        assert idle.recv(65536) == b""
+    assert not caplog.records

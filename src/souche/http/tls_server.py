@@ -19,6 +19,9 @@ from souche.http.connections import Bounds, Connections
 FULL_SECONDS: Final = 0.1
 """pause when the process has no file descriptor left for another connection"""
 
+NOTICE_SECONDS: Final = 1.0
+"""for the last bytes of a connection, at the end of the server"""
+
 log = structlog.get_logger()
 
 
@@ -52,7 +55,21 @@ class TlsServer(uvicorn.Server):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await super().shutdown(sockets)
+        dropping = asyncio.get_running_loop().create_task(self._drop_closed())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            dropping.cancel()
+
+    async def _drop_closed(self) -> None:
+        """Drop the connections that were closed and have sent everything. The event loop would wait for each client to
+        confirm that, which a client does not that only waits for answers. TLS does not ask for it (RFC 8446, 6.1)."""
+        while True:
+            closed = [each.transport for each in self.server_state.connections if each.transport.is_closing()]
+            await asyncio.sleep(NOTICE_SECONDS)
+            for transport in closed:
+                if not transport.get_write_buffer_size():
+                    transport.abort()
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
