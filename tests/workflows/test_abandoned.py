@@ -8,7 +8,7 @@ from functools import partial
 from tests.support.polling import eventually
 from tests.workflows.durable.conftest import log as log
 from tests.workflows.durable.conftest import world as world
-from tests.workflows.durable.runs import Log, add, running, status
+from tests.workflows.durable.runs import Log, add, running, status, sweep_until_done
 from tests.workflows.durable.test_failures import FullMedium, Medium
 from tests.workflows.test_claims import end_other, give_to_other
 from tests.workflows.world import World
@@ -28,12 +28,7 @@ def test_an_operation_that_was_another_workers_meanwhile_is_taken_again(world: W
         log.done.clear()
         workflows.start_outstanding()
         assert status(operation) == "PENDING"
-
-        def is_done() -> bool:
-            workflows.revive()
-            return world.outstanding() == []
-
-        eventually(is_done)
+        sweep_until_done(world, workflows)
     assert log.done == ["a first", "a second"]
 
 
@@ -52,12 +47,7 @@ def test_what_the_journal_could_not_resume_at_the_start_is_resumed_later(world: 
         workflows.revive()
         assert status(operation) == "PENDING"
         execute(world, "DROP TRIGGER full")
-
-        def is_done() -> bool:
-            workflows.revive()
-            return world.outstanding() == []
-
-        eventually(is_done)
+        sweep_until_done(world, workflows)
     assert resumed.done == ["a second"]
 
 

@@ -17,6 +17,7 @@ from souche.operations.vms import CreateVm
 from souche.workflows import engine
 from souche.workflows.durable import DurableWorkflows, as_it_is
 from souche.workflows.engine import Ending, Lane, Step, Workflow
+from tests.support.polling import eventually
 from tests.workflows.world import World
 
 
@@ -78,6 +79,17 @@ def add(
     with world.region.store.begin() as connection:
         operations.insert_all(connection, [(operation, locks)], world.parts.clock.now(), worker)
     return operation
+
+
+def sweep_until_done(world: World, workflows: DurableWorkflows) -> None:
+    """Revive, as a region does every few seconds, until nothing is outstanding. The thread of an operation that broke
+    off may still be ending at the first time."""
+
+    def is_done() -> bool:
+        workflows.revive()
+        return world.outstanding() == []
+
+    eventually(is_done)
 
 
 def status(operation: Operation) -> str | None:

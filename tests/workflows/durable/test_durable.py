@@ -11,7 +11,7 @@ from souche.workflows.durable import KEPT
 from souche.workflows.engine import Workflow
 from tests.support.polling import eventually
 from tests.support.region import ManualClock
-from tests.workflows.durable.runs import FailsOnce, Log, add, running, status
+from tests.workflows.durable.runs import FailsOnce, Log, add, running, status, sweep_until_done
 from tests.workflows.world import World
 
 FULL = 2
@@ -66,8 +66,7 @@ def test_operation_of_a_restored_database_is_done_again(world: World, log: Log) 
         workflows.start(operation)
         eventually(lambda: status(operation) == "SUCCESS")
         add(world, "short", "a")
-        workflows.revive()
-        eventually(lambda: world.outstanding() == [])
+        sweep_until_done(world, workflows)
     assert log.done == ["a first", "a second"] * 2
 
 
@@ -100,8 +99,7 @@ def test_a_workflow_with_an_ending_that_broke_off_begins_again(world: World, log
         assert workflows.wait(operation.operation_id, 20)
         workflows.start_outstanding()
         assert world.outstanding() == [operation]
-        workflows.revive()
-        eventually(lambda: world.outstanding() == [])
+        sweep_until_done(world, workflows)
     assert log.done == ["a first", "a second"] * 2
 
 

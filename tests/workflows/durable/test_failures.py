@@ -21,7 +21,7 @@ from souche.workflows import engine
 from souche.workflows.durable import ENDED
 from souche.workflows.parts import Parts
 from tests.support.polling import eventually
-from tests.workflows.durable.runs import FailsOnce, Log, add, running, status
+from tests.workflows.durable.runs import FailsOnce, Log, add, running, status, sweep_until_done
 from tests.workflows.world import World
 
 
@@ -32,8 +32,7 @@ def test_workflow_whose_journal_failed_is_revived(world: World, log: Log) -> Non
         eventually(lambda: status(operation) == "ERROR")
         workflows.start_outstanding()
         assert world.outstanding() == [operation]
-        workflows.revive()
-        eventually(lambda: world.outstanding() == [])
+        sweep_until_done(world, workflows)
         eventually(lambda: status(operation) == "SUCCESS")
     assert log.done == ["a first", "a second", "a second"]
 
@@ -88,8 +87,7 @@ def test_workflow_whose_journal_takes_nothing_goes_on_without_a_restart(world: W
         workflows.revive()
         assert status(operation) == "PENDING"
         medium.emptied()
-        workflows.revive()
-        eventually(lambda: world.outstanding() == [])
+        sweep_until_done(world, workflows)
         eventually(lambda: status(operation) == "SUCCESS")
     assert log.done[:2] == ["a first", "a second"]
     assert set(log.done[2:]) == {"a second"}
@@ -179,8 +177,7 @@ def test_workflow_that_cannot_be_revived_holds_up_no_other(
         workflows.revive()
         eventually(lambda: [each.subject_id for each in world.outstanding()] == ["a"])
         monkeypatch.undo()
-        workflows.revive()
-        eventually(lambda: world.outstanding() == [])
+        sweep_until_done(world, workflows)
 
 
 @pytest.mark.parametrize("arguments", ['"damaged"', "[]", '{"boot": "perhaps"}'])
