@@ -11,6 +11,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
+from itertools import islice
 from typing import Final
 
 from souche import ids
@@ -187,15 +188,11 @@ def _of_answer(exchange: Exchange) -> list[str]:
     answer = exchange.answer
     found: dict[bytes, None] = {}
     for mark in MARKS.get(exchange.action, ()):
-        at, size = answer.find(mark), len(mark)
-        while at >= 0 and len(found) < MOST_IDS:
-            begin = at + size
-            end = answer.find(b'"', begin)
-            found[answer[begin:end]] = None
-            at = answer.find(mark, end)
+        for each in answer.split(mark)[1:]:
+            found[each[: each.find(b'"')]] = None
     return _texts(found)
 
 
 def _texts(found: Collection[bytes]) -> list[str]:
-    """Ids as text. None of them has a comma."""
-    return b",".join(found).decode("utf-8", "replace").split(",") if found else []
+    """The first `MOST_IDS` ids, as text. None of them has a comma."""
+    return b",".join(islice(found, MOST_IDS)).decode("utf-8", "replace").split(",") if found else []

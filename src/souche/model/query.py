@@ -48,8 +48,3 @@ class PageRow(NamedTuple):
     version: int
     creation_date: str
     is_own: bool
-
-    @property
-    def position(self) -> Position:
-        """The position of the page after it."""
-        return Position(datetime.fromisoformat(self.creation_date), self.resource_id)

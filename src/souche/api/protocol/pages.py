@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from souche.api.protocol import dates, page_tokens
 from souche.api.protocol.request_errors import BadPageToken
-from souche.model.query import Condition, Position, Query
+from souche.model.query import Condition, PageRow, Position, Query
 from souche.value_refusals import BadValue
 
 MOST_RESULTS: Final = 1000
@@ -42,16 +42,19 @@ def limit(request: Mapping[str, Any]) -> int | None:
 
 def following(found: Sequence[Item], position: Callable[[Item], Position], *, more: bool) -> dict[str, str]:
     """The `NextPageToken` of an answer that shows `found`; none if no results remain."""
-    return after(position(found[-1]) if more else None)
+    if not more:
+        return {}
+    end = position(found[-1])
+    return {"NextPageToken": _token(dates.shown(end.creation_date), end.resource_id)}
 
 
-def after(end: Position | None) -> dict[str, str]:
-    """As `following`, for a page that ends at this position; None: nothing remains."""
-    return {} if end is None else {"NextPageToken": _token(end)}
+def after(end: PageRow | None) -> dict[str, str]:
+    """As `following`, for a page that ends at this row; None: nothing remains."""
+    return {} if end is None else {"NextPageToken": _token(end.creation_date, end.resource_id)}
 
 
-def _token(position: Position) -> str:
-    return page_tokens.encode(f"{dates.shown(position.creation_date)} {position.resource_id}")
+def _token(creation_date: str, resource_id: str) -> str:
+    return page_tokens.encode(f"{creation_date} {resource_id}")
 
 
 def _position(token: str) -> Position:

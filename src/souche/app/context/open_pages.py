@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from souche.model.query import PageRow, Position
+from souche.model.query import PageRow
 from souche.model.tags import Tag
 
 Resource = TypeVar("Resource")
@@ -20,9 +20,9 @@ class OpenPage(Generic[Resource]):
     resources: Callable[[Collection[str]], Mapping[str, tuple[Resource, Sequence[Tag]]]]
 
     @property
-    def end(self) -> Position | None:
-        """The position of the next page; None: nothing remains."""
-        return self.rows[-1].position if self.more else None
+    def end(self) -> PageRow | None:
+        """The row before the next page; None: nothing remains."""
+        return self.rows[-1] if self.more else None
 
     def read(self, rows: Sequence[PageRow]) -> Iterator[tuple[PageRow, Resource, Sequence[Tag]]]:
         """The resources of some of the rows, in any order, with the caller's tags only."""
