@@ -5,10 +5,12 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Hashable, Iterable, Sized
+from typing import Any, Final, Generic, TypeVar
 
 Value = TypeVar("Value")
+Text = TypeVar("Text", bound=Sized)
+"""JSON, in a form that the cache does not know"""
 
 COMMIT_CACHE_BYTES: Final = 16 * 1024 * 1024
 VERSION_CACHE_BYTES: Final = 8 * 1024 * 1024
@@ -74,27 +76,31 @@ class CommitCache:
         self._bytes = 0
 
 
-class VersionCache:
-    """Bytes by the key and the version of a row. The caller has just read the version. Threads may share it."""
+class VersionCache(Generic[Text]):
+    """Texts by the key and the version of a row. The caller has just read the version. Threads may share it."""
 
     def __init__(self, most_bytes: int = VERSION_CACHE_BYTES) -> None:
         self._most_bytes = most_bytes
         self._mutex = threading.Lock()
-        self._kept: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[int, Text]] = OrderedDict()
         self._bytes = 0
 
-    def get(self, versions: Iterable[tuple[str, int]]) -> dict[str, bytes]:
+    def get(self, versions: Iterable[tuple[str, int]]) -> dict[str, Text]:
         """The cached values of rows that still have the cached version, by key."""
-        found: dict[str, bytes] = {}
+        found: dict[str, Text] = {}
         with self._mutex:
+            is_filling = (
+                self._bytes > self._most_bytes // 2
+            )  # before that, the order costs more than it saves
             for key, version in versions:
                 kept = self._kept.get(key)
                 if kept is not None and kept[0] == version:
                     found[key] = kept[1]
-                    self._kept.move_to_end(key)
+                    if is_filling:
+                        self._kept.move_to_end(key)
         return found
 
-    def put(self, key: str, version: int, value: bytes) -> None:
+    def put(self, key: str, version: int, value: Text) -> None:
         """Keep the value of a row at a version. If there is no room, those that were not used for the longest go."""
         with self._mutex:
             self._forget(key)
@@ -104,6 +110,6 @@ class VersionCache:
                 self._forget(next(iter(self._kept)))
 
     def _forget(self, key: str) -> None:
-        _, value = self._kept.pop(key, (0, None))
-        if value is not None:
-            self._bytes -= len(value) + OVERHEAD_BYTES
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self._bytes -= len(kept[1]) + OVERHEAD_BYTES

@@ -102,26 +102,17 @@ class Authenticator:
         if signed is None:
             raise MalformedAuthorization
         timestamp = _timestamp(request)
-        self._check_clock(timestamp)
+        now = self._clock.now()
+        _check_clock(timestamp, now)
         _check_coverage(signed)
         if signed.date != timestamp[:8]:
             raise WrongScopeDate(scope_date=signed.date, date=timestamp[:8])
-        return self._check_signature(signed, request, timestamp)
+        return self._check_signature(signed, request, timestamp, now)
 
-    def _check_clock(self, timestamp: str) -> None:
-        now = self._clock.now()
-        try:
-            sent = _instant(timestamp)
-        except ValueError as error:
-            raise HeaderNotSigned(reason="X-Osc-Date should have the form 20260131T235959Z.") from error
-        if not now - PAST <= sent <= now + FUTURE:
-            raise WrongClock(
-                date=timestamp, now=now.strftime(TIMESTAMP), past=PAST.seconds, future=FUTURE.seconds
-            )
-
-    def _check_signature(self, signed: Signature, request: SignedRequest, timestamp: str) -> Principal:
+    def _check_signature(
+        self, signed: Signature, request: SignedRequest, timestamp: str, now: datetime
+    ) -> Principal:
         key_id = signed.access_key_id
-        now = self._clock.now()
         failures = self._attempts.of(key_id)
         if seconds := failures.seconds_locked(now):
             raise KeyLocked(seconds=seconds)
@@ -159,6 +150,17 @@ def _instant(timestamp: str) -> datetime:
     if not FORM.fullmatch(timestamp):
         raise ValueError
     return datetime.fromisoformat(timestamp)
+
+
+def _check_clock(timestamp: str, now: datetime) -> None:
+    try:
+        sent = _instant(timestamp)
+    except ValueError as error:
+        raise HeaderNotSigned(reason="X-Osc-Date should have the form 20260131T235959Z.") from error
+    if not -FUTURE <= now - sent <= PAST:
+        raise WrongClock(
+            date=timestamp, now=now.strftime(TIMESTAMP), past=PAST.seconds, future=FUTURE.seconds
+        )
 
 
 def _check_coverage(signed: Signature) -> None:

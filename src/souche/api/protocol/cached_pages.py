@@ -31,14 +31,14 @@ def shown(call: Call, page: OpenPage[Resource], view: View[Resource]) -> list[ms
     if len(found) < len(keys):
         missing = [row for key, row in zip(keys, page.rows, strict=True) if key not in found]
         found.update(_read(call, page, missing, view))
-    return [msgspec.Raw(found[key]) for key in keys]
+    return list(map(found.__getitem__, keys))
 
 
 def _read(
     call: Call, page: OpenPage[Resource], rows: Sequence[PageRow], view: View[Resource]
-) -> Mapping[str, bytes]:
+) -> Mapping[str, msgspec.Raw]:
     """The JSON of some resources by key, which is cached."""
-    texts: dict[str, bytes] = {}
+    texts: dict[str, msgspec.Raw] = {}
     end = None
     for row, resource, tagged in page.read(rows):
         if end is None:
@@ -46,7 +46,7 @@ def _read(
         if time.perf_counter() > end:
             raise OutOfTime(seconds=call.time_limit)
         key = _key(row.resource_id, row.is_own)
-        texts[key] = msgspec.json.encode(view(resource, tagged))
+        texts[key] = msgspec.Raw(msgspec.json.encode(view(resource, tagged)))
         if call.cache:
             call.cache.resources.put(key, row.version, texts[key])
     return texts

@@ -25,6 +25,8 @@ def conditions(action: str, request: Mapping[str, Any]) -> tuple[Condition, ...]
     Raises:
         BadValue: there are more values or patterns than one request may have, or a bound is not a date.
     """
+    if "Filters" not in request:
+        return ()
     return tuple(
         condition
         for name, values in given_values(request).items()

@@ -7,6 +7,8 @@ still holds.
 
 from collections.abc import Callable, Hashable
 
+import msgspec
+
 from souche.cache import CommitCache, VersionCache
 
 
@@ -17,4 +19,4 @@ class JsonCache:
     def __init__(self, change_mark: Callable[[], Hashable]) -> None:
         """`change_mark`: `db/store.Store.change_mark`."""
         self.answers = CommitCache(change_mark)
-        self.resources = VersionCache()
+        self.resources: VersionCache[msgspec.Raw] = VersionCache()
