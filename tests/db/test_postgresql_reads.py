@@ -58,10 +58,11 @@ def test_a_page_is_not_planned_for_each_read(store: Store, conditions: list[Cond
 
 
 def test_a_filter_is_planned_by_its_values(store: Store) -> None:
-    """A plan for the average product code scans all images for a rare one."""
+    """A plan for the average product code scans all images for a rare one, and one for the average device name counts
+    an absent one by scanning the table: 18 ms of 100,000 images, instead of 2."""
     read_pages(store, Condition("product_code", ["0009"]))
-    (counting,) = prepared(store)
-    assert counting.startswith("SELECT count(*)")
+    read_pages(store, Condition("mapping_device_name", ["/dev/sda1"]))
+    assert prepared(store) == {}
 
 
 def test_the_event_loop_is_told_that_the_server_is_away() -> None:

@@ -233,7 +233,7 @@ def counting(column: sa.ColumnElement[Any], condition: Condition, number: int, m
     """How many entries the column's index has for the condition's values, up to `most`."""
     found = _comparison(column, condition, number)
     entries: AnySelect = sa.select(sa.literal_column("1")).where(found).limit(_constant(most))
-    return sa.select(sa.func.count()).select_from(entries.subquery())
+    return sa.select(sa.func.count()).select_from(entries.subquery()).prefix_with(PLAN_EACH)
 
 
 def _merged(order: Order, wanted: list[Criterion], scopes: Sequence[Scope], query: Query) -> AnyUnion:
