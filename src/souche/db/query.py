@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 
-from souche.db.engines.elements import PLAN_EACH, Matches, Pattern, Unindexed
+from souche.db.engines.elements import PLAN_EACH, Matches, Pattern, RowNumber, Unindexed
 from souche.model.query import Condition, Query, Value
 
 AnySelect: TypeAlias = sa.Select[*tuple[Any, ...]]
@@ -201,12 +201,11 @@ def walked(
 
 
 def _looked_up(labelled: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """The value of the column in the same row, by its place in the file
-    (https://www.sqlite.org/lang_createtable.html#rowid), which every index has."""
+    """The value of the column in the same row, found by the row's number."""
     (column,) = labelled.base_columns
     assert isinstance(column, sa.Column)
     again = column.table.alias("again")
-    is_same = sa.literal_column("again.rowid") == sa.literal_column(f"{column.table.name}.rowid")
+    is_same = RowNumber(again) == RowNumber(column.table)
     return sa.select(again.c[column.name]).where(is_same).scalar_subquery()
 
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.ddl import ExecutableDDLElement
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import NamedFromClause
 
 PATTERNS: Final[dict[str, Callable[[str], str]]] = {}
 """converts text in which `*` stands for any run of characters to a pattern of the dialect"""
@@ -50,6 +51,17 @@ class Unindexed(FunctionElement[Any]):
     def __init__(self, column: sa.ColumnElement[Any]) -> None:
         self.type = column.type
         super().__init__(column)
+
+
+class RowNumber(FunctionElement[int]):
+    """The number of a table's row, which every index has too, in dialects of `MERGING`. `table` may be an alias."""
+
+    type = sa.Integer()
+    inherit_cache = True
+    name = "row_number"
+
+    def __init__(self, table: NamedFromClause) -> None:
+        super().__init__(sa.literal_column(table.name))
 
 
 class JsonOf(FunctionElement[str]):

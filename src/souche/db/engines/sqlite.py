@@ -26,6 +26,7 @@ from souche.db.engines.elements import (
     LastNumber,
     Matches,
     RandomInteger,
+    RowNumber,
     Unindexed,
     spelled,
 )
@@ -293,6 +294,9 @@ compiles(Matches, NAME)(spelled("{0} GLOB {1}"))  # LIKE ignores case
 # Without statistics, SQLite assumes that every index is selective
 # (https://www.sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_).
 compiles(Unindexed, NAME)(spelled("+({all})"))
+
+# https://www.sqlite.org/lang_createtable.html#rowid
+compiles(RowNumber, NAME)(spelled("{0}.rowid"))
 
 compiles(JsonOf, NAME)(spelled("json({all})"))
 compiles(JsonObject, NAME)(spelled("json_object({all})"))
