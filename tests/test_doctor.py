@@ -4,15 +4,23 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from souche import doctor
-from souche.doctor import Machine, Result, State
+from souche.cli.composition import RecordsPlace
+from souche.config import BadSetting
+from souche.doctor import checks as doctor
+from souche.doctor.findings import Check, Machine, Result, State
+from souche.home import Home
+from souche.main import records
+from souche.main.command_line import composition
+from souche.main.records import Place
 from souche.room import GIB, Usage
+from tests.support.databases import Databases
 
 BY_NAME = {check.name: check for check in doctor.CHECKS}
 
@@ -46,7 +54,7 @@ def test_every_row_says_what_it_looks_at_and_how_to_mend_it() -> None:
 
 
 @pytest.mark.parametrize("check", doctor.CHECKS, ids=lambda check: check.name)
-def test_a_remedy_names_make_for_a_checkout_only(check: doctor.Check) -> None:
+def test_a_remedy_names_make_for_a_checkout_only(check: Check) -> None:
     """A package and a wheel have no Makefile."""
     assert len(re.findall(r"`make \w+`", check.remedy)) == check.remedy.count("in a checkout")
     assert len(BY_NAME) == len(doctor.CHECKS)
@@ -142,6 +150,72 @@ def test_a_home_that_qemu_cannot_reach() -> None:
 
 def test_no_home_given() -> None:
     assert look("home", Machine()).state is State.OK
+
+
+def look_at_database(path: Path | None, **named: str) -> Result:
+    def database() -> str | None:
+        return composition().look_at_database(path, RecordsPlace(**named))
+
+    return look("database", Machine(database=database))
+
+
+def test_a_database_that_is_fit(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "database-url"
+    file.write_text(url)
+    for named in ({"url": url}, {"file": str(file)}):
+        found = look_at_database(None, **named)
+        assert found.state is State.OK
+        assert re.fullmatch(r"postgresql://\S+: PostgreSQL \d+\.\d+.*", found.detail)
+
+
+def test_the_database_of_a_home(url: str, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    assert look_at_database(home.path).detail.startswith("no PostgreSQL")
+    home.make()
+    records.keep(home, Place(url, "", "the-id"))
+    assert "PostgreSQL" in look_at_database(home.path).detail
+    assert look_at_database(home.path).state is State.OK
+    records.keep(home, Place("postgresql://nobody@127.0.0.1:1/none", "", "the-id"))
+    assert look_at_database(home.path).state is State.MISSING
+    assert look_at_database(home.path, url=url).state is State.OK
+
+
+def test_databases_that_are_not_fit(databases: Databases) -> None:
+    databases.server.execute("CREATE DATABASE unfit TEMPLATE template0 LOCALE 'C.UTF-8'")
+    try:
+        databases.server.execute("ALTER DATABASE unfit SET default_transaction_read_only TO on")
+        for named, why in [
+            ({"url": databases.server.url("unfit")}, "takes no writes"),
+            ({"url": "postgresql://nobody@127.0.0.1:1/none"}, "refused"),
+        ]:
+            found = look_at_database(None, **named)
+            assert found.state is State.MISSING
+            assert why in found.detail
+            assert "docs/databases.md" in found.remedy
+    finally:
+        databases.server.execute("DROP DATABASE unfit WITH (FORCE)")
+
+
+def test_a_file_that_has_gone(tmp_path: Path) -> None:
+    """Named on the command line, it is a wrong setting; named by the home, it is a finding."""
+    gone = str(tmp_path / "gone")
+    with pytest.raises(BadSetting, match="No such file"):
+        look_at_database(None, file=gone)
+    home = Home(tmp_path / "home")
+    home.make()
+    records.keep(home, Place("", gone, "the-id"))
+    found = look_at_database(home.path)
+    assert found.state is State.MISSING
+    assert f"{gone}: No such file" in found.detail
+
+
+def test_a_wrong_setting_is_told_in_one_line(tmp_path: Path) -> None:
+    souche = Path(sys.executable).with_name("souche")
+    words = ["doctor", "--compute", "simulated", "--database-file", str(tmp_path / "gone")]
+    told = subprocess.run([souche, *words], capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr.startswith("souche: The setting --database-file is not valid")
+    assert told.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(("free_gib", "state"), [(1, State.MISSING), (5, State.WARNING), (50, State.OK)])

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from tools import make_deb, make_oci
 
-from souche import doctor
 from souche.cli.config_file import read_config_file
 from souche.config import read_settings
+from souche.doctor import checks as doctor
+from souche.doctor.findings import Check
 
 ROOT = Path(__file__).parent.parent
 DEBIAN = ROOT / "packaging" / "debian"
@@ -36,7 +37,7 @@ def packages(field: str) -> set[str]:
     return {each.split()[0] for part in line[1].split(",") for each in part.split("|")}
 
 
-def wanted(checks: list[doctor.Check]) -> set[str]:
+def wanted(checks: list[Check]) -> set[str]:
     """The packages that the doctor's remedies install."""
     remedies = (re.match(r"apt-get install -y ([\w. +-]+)", each.remedy) for each in checks)
     return {name for found in remedies if found for name in found[1].split()}

@@ -174,14 +174,16 @@ class Started(Protocol):
 class Composition:
     """The entry points to a region: `serve` runs it until a signal, and `api` answers for it; `operate` works with it;
     `destroy` removes it for good; `database_of` names the PostgreSQL database with its records (None: they are in the
-    home); `check` opens it for inspection. `start` starts `souche` with these words in the background, its output in a
-    file. Within `ended_in_order` signals that end a command raise in it."""
+    home); `check` opens it for inspection. `look_at_database` checks the PostgreSQL database that is named, or else the
+    one of a home, and describes it (None: there is none). `start` starts `souche` with these words in the background,
+    its output in a file. Within `ended_in_order` signals that end a command raise in it."""
 
     serve: "Callable[[Settings], None]"
     api: "Callable[[Settings], None]"
     operate: Operate
     destroy: Callable[[Path], None]
     database_of: Callable[[Path], str | None]
+    look_at_database: Callable[[Path | None, RecordsPlace], str | None]
     backups: Callable[[], Backups]
     check: Callable[[Path], AbstractContextManager[Checked]]
     states: Callable[[Path], States]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,12 +10,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from souche.cli.composition import Composition
+from souche.cli.composition import Composition, RecordsPlace
 from souche.cli.flags import JsonFlag
-from souche.cli.output import show
+from souche.cli.output import errors_shown, show
 
 if TYPE_CHECKING:
-    from souche.doctor import Result
+    from souche.doctor.findings import Result
 
 
 class Compute(StrEnum):
@@ -24,42 +25,72 @@ class Compute(StrEnum):
     SIMULATED = "simulated"
 
 
+HomeFlag = Annotated[
+    Path | None,
+    typer.Option("--home", envvar="SOUCHE_HOME", help="Folder of a region to check too."),
+]
+ComputeFlag = Annotated[
+    Compute,
+    typer.Option(
+        help="The planned kind of guests. simulated: check only the requirements of a region without real guests."
+    ),
+]
+DatabaseFlag = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        envvar="SOUCHE_DATABASE",
+        help="URL of a PostgreSQL database to check too, without a password. Default: that of the home.",
+    ),
+]
+DatabaseFileFlag = Annotated[
+    str,
+    typer.Option(
+        "--database-file",
+        envvar="SOUCHE_DATABASE_FILE",
+        help="File with that URL in its one line, password included, which nobody else may read.",
+    ),
+]
+
+
 def build(composition: Composition) -> Callable[..., None]:
     """The command that checks the machine."""
+
+    def doctor(
+        home: HomeFlag = None,
+        compute: ComputeFlag = Compute.LIBVIRT,
+        database: DatabaseFlag = "",
+        database_file: DatabaseFileFlag = "",
+        json: JsonFlag = False,
+    ) -> None:
+        """Check whether this machine has what Souche needs, and name remedies. Status 1 if anything is missing."""
+        named = RecordsPlace(database, database_file)
+        _doctor(home, compute, partial(composition.look_at_database, home, named), json=json)
+
     return doctor
 
 
-def doctor(
-    home: Annotated[
-        Path | None,
-        typer.Option("--home", envvar="SOUCHE_HOME", help="Folder of a region to check too."),
-    ] = None,
-    compute: Annotated[
-        Compute,
-        typer.Option(
-            help="The planned kind of guests. simulated: check only the requirements of a region without real "
-            "guests."
-        ),
-    ] = Compute.LIBVIRT,
-    json: JsonFlag = False,
+def _doctor(
+    home: Path | None, compute: Compute, look_at_database: Callable[[], str | None], *, json: bool
 ) -> None:
-    """Check whether this machine has what Souche needs, and name remedies. Status 1 if anything is missing."""
-    from souche import doctor as checks  # it imports all that it checks; help does not
     from souche import logs
+    from souche.doctor import checks  # it imports all that it checks; help does not
+    from souche.doctor.findings import State
 
     logs.configure("warning")
-    results = checks.run_checks(home, compute)
+    with errors_shown():
+        results = checks.run_checks(home, compute, look_at_database)
     if json:
         for result in results:
             show({"Name": result.name, "State": result.state, "Detail": result.detail}, as_json=True)
     else:
         Console().print(_table(results))
-    if any(result.state == checks.State.MISSING for result in results):
+    if any(result.state == State.MISSING for result in results):
         raise typer.Exit(1)
 
 
 def _table(results: "list[Result]") -> Table:
-    from souche.doctor import State
+    from souche.doctor.findings import State
 
     table = Table("", "what", "found", "how to fix it", box=None)
     colours = {State.OK: "green", State.WARNING: "yellow", State.MISSING: "red"}

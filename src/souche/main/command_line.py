@@ -13,7 +13,7 @@ from souche.main import command_audit
 from souche.main.interrupts import ended_in_order
 
 if TYPE_CHECKING:
-    from souche.cli.composition import Backups, Checked, Operated, Started, States
+    from souche.cli.composition import Backups, Checked, Operated, RecordsPlace, Started, States
     from souche.config import Settings
 
 SERVER_COLLECTS: Final = gc.get_threshold()
@@ -37,6 +37,7 @@ def composition() -> Composition:
         operate=_operate,
         destroy=_destroy,
         database_of=_database_of,
+        look_at_database=_look_at_database,
         backups=_backups,
         check=_check,
         states=_states,
@@ -99,6 +100,12 @@ def _database_of(path: Path) -> str | None:
     from souche.main.destroying import database_of
 
     return database_of(path)
+
+
+def _look_at_database(path: Path | None, named: "RecordsPlace") -> str | None:
+    from souche.main.databases import look_at
+
+    return look_at(path, named)
 
 
 def _backups() -> "Backups":

@@ -2,22 +2,31 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from pathlib import Path
 from typing import Final
 
 import structlog
 
+from souche.cli.composition import RecordsPlace
+from souche.config import BadSetting
 from souche.db import examination
 from souche.db.engines.sqlite import Sqlite, checkpoint
 from souche.db.store import Store
+from souche.errors import SystemFailure
 from souche.home import Home
 from souche.main import identity, records
+from souche.main.database_url import database_url
 from souche.main.records import Place
 
 CHECKPOINT_SECONDS: Final = 1.0
 """how long a checkpoint at a start or an end waits for writers"""
 
 log = structlog.get_logger()
+
+
+class FileUnusable(SystemFailure):
+    """The region's records are in the database whose URL is in {file}. {reason}"""
 
 
 @contextmanager
@@ -79,6 +88,31 @@ def _open_server(home: Home, place: Place, taken: Callable[[], None] | None) -> 
             store.migrate()
         identity.settle(home, store, place.region_id)
         yield store
+
+
+def look_at(path: Path | None, named: RecordsPlace) -> str | None:
+    """The PostgreSQL database that is named, or else the one with the records of the region in a home folder: its URL
+    and version, after the checks of a start. None: there is none.
+
+    Raises:
+        BadSetting: the named one cannot be used. FileUnusable: the file that the home names cannot.
+        PlaceDamaged, and what `PostgreSql.check` raises.
+    """
+    if database_url(named.url, named.file) is not None:
+        return _described(Place(named.url, named.file, ""))
+    place = records.known(Home(path.resolve())) if path else None
+    if place is None:
+        return None
+    try:
+        return _described(place)
+    except BadSetting as error:
+        raise FileUnusable(file=place.file, reason=str(error)) from error
+
+
+def _described(place: Place) -> str:
+    with closing(place.open()) as database:
+        database.check()
+        return f"{database.shown}: PostgreSQL {database.version()}"
 
 
 def _nobody_minds() -> None:

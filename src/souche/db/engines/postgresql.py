@@ -122,6 +122,11 @@ class PostgreSql:
             reason = str(error.orig).strip().replace("\n", "; ")
             raise ServerUnreachable(database=self.shown, reason=reason) from None
 
+    def version(self) -> str:
+        """The server's, such as `15.14 (Debian 15.14-0+deb12u1)`."""
+        with self._readers.connect() as connection:
+            return str(connection.exec_driver_sql("SHOW server_version").scalar_one())
+
     def _check(self, connection: sa.Connection, now: Callable[[], float]) -> None:
         version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
         if version < OLDEST_VERSION * 10_000:

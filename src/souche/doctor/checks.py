@@ -9,11 +9,8 @@ import os
 import re
 import shutil
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 from urllib.error import HTTPError
@@ -22,10 +19,11 @@ from urllib.request import ProxyHandler, build_opener
 from souche import client_variables
 from souche.compute.libvirt import accelerator
 from souche.compute.libvirt.host_paths import require_traversable
+from souche.doctor.findings import Check, Finding, Machine, Result, State, missing, ok, warning
 from souche.errors import ComputeFailed, SystemFailure
 from souche.objects.seaweedfs import embedded
 from souche.room import GIB, LEVELS, Usage, usage_of
-from souche.run import PATH, run
+from souche.run import run
 from souche.transfer import sandbox
 
 FREE_BYTES_WANTED = 10 * GIB  # an official image, its build, and a few guests
@@ -33,58 +31,13 @@ FREE_BYTES_NEEDED = 2 * GIB
 LIBVIRT_URI = "qemu:///system"
 
 
-class State(StrEnum):
-    """WARNING: Souche works, slower or without something. MISSING: something does not work at all."""
-
-    OK = "ok"
-    WARNING = "warning"
-    MISSING = "missing"
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The places to check: the region's home (None: not given), the root of the file system, the search path of
-    programs, and Python's version."""
-
-    home: Path | None = None
-    root: Path = Path("/")
-    program_path: str = PATH
-    python: tuple[int, int] = sys.version_info[:2]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check."""
-
-    state: State
-    detail: str
-
-
-@dataclass(frozen=True)
-class Check:
-    """A row of the table: the check's name, its subject, its remedy, and its function."""
-
-    name: str
-    looks_at: str
-    remedy: str
-    look: Callable[[Machine], Finding]
-
-
-@dataclass(frozen=True)
-class Result:
-    """The finding of a check; `remedy` is empty if everything is right."""
-
-    name: str
-    state: State
-    detail: str
-    remedy: str
-
-
-def run_checks(home: Path | None, compute: str = "libvirt") -> list[Result]:
+def run_checks(
+    home: Path | None, compute: str = "libvirt", database: Callable[[], str | None] = lambda: None
+) -> list[Result]:
     """Check everything that guests of this kind need on this machine. Takes a few seconds if the accelerator probe runs
-    a guest."""
+    a guest. `database`: as of `Machine`."""
     checks = tuple(check for check in CHECKS if compute == "libvirt" or check.name in SIMULATED)
-    return list(examine(checks, Machine(home)))
+    return list(examine(checks, Machine(home, database=database)))
 
 
 def examine(checks: tuple[Check, ...], machine: Machine) -> Iterator[Result]:
@@ -95,25 +48,13 @@ def examine(checks: tuple[Check, ...], machine: Machine) -> Iterator[Result]:
         yield Result(check.name, finding.state, finding.detail, remedy)
 
 
-def _ok(detail: str) -> Finding:
-    return Finding(State.OK, detail)
-
-
-def _missing(detail: str) -> Finding:
-    return Finding(State.MISSING, detail)
-
-
-def _warning(detail: str) -> Finding:
-    return Finding(State.WARNING, detail)
-
-
 def _python(machine: Machine) -> Finding:
     version = ".".join(map(str, machine.python))
-    return _ok(version) if (3, 11) <= machine.python <= (3, 13) else _missing(version)
+    return ok(version) if (3, 11) <= machine.python <= (3, 13) else missing(version)
 
 
 def _user(_machine: Machine) -> Finding:
-    return _ok("root") if os.geteuid() == 0 else _warning(f"user {os.geteuid()}: simulated guests only")
+    return ok("root") if os.geteuid() == 0 else warning(f"user {os.geteuid()}: simulated guests only")
 
 
 def _binding(module: str) -> Callable[[Machine], Finding]:
@@ -121,8 +62,8 @@ def _binding(module: str) -> Callable[[Machine], Finding]:
         try:
             importlib.import_module(module)
         except ImportError as error:
-            return _missing(str(error))
-        return _ok(f"Python imports {module}")
+            return missing(str(error))
+        return ok(f"Python imports {module}")
 
     return look
 
@@ -130,7 +71,7 @@ def _binding(module: str) -> Callable[[Machine], Finding]:
 def _program(name: str, absent: State = State.MISSING) -> Callable[[Machine], Finding]:
     def look(machine: Machine) -> Finding:
         found = shutil.which(name, path=machine.program_path)
-        return _ok(found) if found else Finding(absent, f"no {name} in {machine.program_path}")
+        return ok(found) if found else Finding(absent, f"no {name} in {machine.program_path}")
 
     return look
 
@@ -140,8 +81,8 @@ def _libvirt(_machine: Machine) -> Finding:
     try:
         answer = run(command, timeout_seconds=20).decode()
     except SystemFailure as error:
-        return _missing(str(error))
-    return _ok(libvirt_versions(answer))
+        return missing(str(error))
+    return ok(libvirt_versions(answer))
 
 
 def libvirt_versions(answer: str) -> str:
@@ -157,14 +98,14 @@ def _log_daemon(machine: Machine) -> Finding:
         try:
             client.connect(str(path))
         except OSError as error:
-            return _missing(f"{path}: {error.strerror or error}")
-    return _ok(str(path))
+            return missing(f"{path}: {error.strerror or error}")
+    return ok(str(path))
 
 
 def _uefi(machine: Machine) -> Finding:
     wanted = [machine.root / "usr/share/OVMF" / f"OVMF_{part}_4M.fd" for part in ("CODE", "VARS")]
     absent = [str(path) for path in wanted if not path.exists()]
-    return _missing(f"no {', '.join(absent)}") if absent else _ok(str(wanted[0].parent))
+    return missing(f"no {', '.join(absent)}") if absent else ok(str(wanted[0].parent))
 
 
 def _object_store(machine: Machine) -> Finding:
@@ -172,20 +113,20 @@ def _object_store(machine: Machine) -> Finding:
     try:
         said = run([embedded.PROGRAM, "version"], timeout_seconds=20).decode()
     except SystemFailure as error:
-        return _missing(str(error))
+        return missing(str(error))
     found = re.search(r"\b\d+\.\d+\b", said)
     version = f"SeaweedFS {found[0] if found else said.strip()}"
     endpoint = _told_endpoint(machine)
     if endpoint is None:
-        return _ok(version)
+        return ok(version)
     try:
         with build_opener(ProxyHandler({})).open(endpoint, timeout=5):
             pass
     except HTTPError as error:
         error.close()  # it answers, and wants a signature
     except OSError as error:
-        return _missing(f"{endpoint} does not answer: {error}")
-    return _ok(f"{version}; {endpoint} answers")
+        return missing(f"{endpoint} does not answer: {error}")
+    return ok(f"{version}; {endpoint} answers")
 
 
 def _told_endpoint(machine: Machine) -> str | None:
@@ -203,8 +144,8 @@ def _kernel(machine: Machine) -> Finding:
     usable = [kernel for kernel in sorted(boot.glob("vmlinuz-*")) if _has_modules(machine, kernel)]
     readable = [each for each in usable if os.access(each, os.R_OK)]
     if readable:
-        return _ok(readable[-1].name)
-    return _missing(f"{usable[-1]} cannot be read" if usable else f"no kernel with modules in {boot}")
+        return ok(readable[-1].name)
+    return missing(f"{usable[-1]} cannot be read" if usable else f"no kernel with modules in {boot}")
 
 
 def _has_modules(machine: Machine, kernel: Path) -> bool:
@@ -219,20 +160,20 @@ def _accelerator(_machine: Machine) -> Finding:
 def accelerator_finding(found: accelerator.Accelerator) -> Finding:
     """KVM is as it should be; with TCG everything works, slowly."""
     if found == "kvm":
-        return _ok("KVM: a guest ran under it")
-    return _warning("TCG: guests are emulated, many times slower; no guest ran under KVM")
+        return ok("KVM: a guest ran under it")
+    return warning("TCG: guests are emulated, many times slower; no guest ran under KVM")
 
 
 def _tap_device(machine: Machine) -> Finding:
     path = machine.root / "dev/net/tun"
-    return _ok(str(path)) if path.is_char_device() else _missing(f"no {path}")
+    return ok(str(path)) if path.is_char_device() else missing(f"no {path}")
 
 
 def _bridge_netfilter(machine: Machine) -> Finding:
     path = machine.root / "proc/sys/net/bridge"
     if path.exists():
-        return _ok(str(path))
-    return _warning("no br_netfilter: security groups do not filter traffic between guests")
+        return ok(str(path))
+    return warning("no br_netfilter: security groups do not filter traffic between guests")
 
 
 def existing_part(path: Path) -> Path:
@@ -243,12 +184,20 @@ def existing_part(path: Path) -> Path:
 
 def _reachable_home(machine: Machine) -> Finding:
     if machine.home is None:
-        return _ok("not checked: no --home given")
+        return ok("not checked: no --home given")
     try:
         require_traversable(existing_part(machine.home))
     except ComputeFailed as error:
-        return _missing(str(error))
-    return _ok(str(machine.home))
+        return missing(str(error))
+    return ok(str(machine.home))
+
+
+def _database(machine: Machine) -> Finding:
+    try:
+        found = machine.database()
+    except SystemFailure as error:
+        return missing(str(error))
+    return ok(found or "no PostgreSQL: neither --database-file nor the region of --home names one")
 
 
 def _free_space(machine: Machine) -> Finding:
@@ -262,23 +211,23 @@ def free_space_finding(place: Path, usage: Usage) -> Finding:
     """Whether there is room for images, and how full the medium is."""
     detail = f"{usage.free_bytes / GIB:.1f} GiB free at {place}, {usage.percent:.0f} % full"
     if usage.free_bytes < FREE_BYTES_NEEDED:
-        return _missing(detail)
+        return missing(detail)
     plenty = usage.free_bytes >= FREE_BYTES_WANTED and usage.percent < LEVELS[0]
-    return _ok(detail) if plenty else _warning(detail)
+    return ok(detail) if plenty else warning(detail)
 
 
 def _sandbox(machine: Machine) -> Finding:
     problem = sandbox.problem(machine.program_path)
     return (
-        _warning(f"images are not inspected, and no disk is converted: {problem}")
+        warning(f"images are not inspected, and no disk is converted: {problem}")
         if problem
-        else _ok("bwrap runs programs")
+        else ok("bwrap runs programs")
     )
 
 
 def _client_variables(_machine: Machine) -> Finding:
     reasons = list(client_variables.leading_away(os.environ))
-    return _warning("; ".join(reasons)) if reasons else _ok("none of them leads to the real cloud")
+    return warning("; ".join(reasons)) if reasons else ok("none of them leads to the real cloud")
 
 
 def _clock(_machine: Machine) -> Finding:
@@ -289,7 +238,7 @@ def clock_finding(*, now: float, written: float) -> Finding:
     """A clock that shows a time before Souche was installed is wrong; then the signatures of clients with the
     right time are refused. Both in seconds since the epoch."""
     shown = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now))
-    return _ok(shown) if now >= written else _warning(f"{shown} is before the installation of Souche")
+    return ok(shown) if now >= written else warning(f"{shown} is before the installation of Souche")
 
 
 def _apt(package: str) -> str:
@@ -307,6 +256,7 @@ SIMULATED: Final = frozenset(
         "qemu-nbd",
         "bubblewrap",
         "object store",
+        "database",
         "free space",
         "clock",
         "client variables",
@@ -387,6 +337,12 @@ CHECKS: tuple[Check, ...] = (
         "QEMU's user can reach the region's files",
         "give libvirt-qemu access, or choose a home in /var/lib",
         _reachable_home,
+    ),
+    Check(
+        "database",
+        "PostgreSQL for the records: version, encoding, collation, rights, clock",
+        "docs/databases.md says how to create it",
+        _database,
     ),
     Check("free space", "room for disks", "free some space, or choose another --home", _free_space),
     Check(

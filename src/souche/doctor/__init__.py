@@ -1,0 +1,1 @@
+"""`souche doctor`."""
