@@ -134,3 +134,17 @@ def test_the_report_has_the_last_success_and_the_failures_of_each_sweep() -> Non
     assert found["good"].interval_seconds == FOR_EVER
     assert before <= (found["good"].last_success or 0) <= time.time()
     assert (found["good"].failures, found["bad"].failures, found["bad"].last_success) == (0, 1, None)
+
+
+def test_the_interval_grows_with_what_a_round_takes() -> None:
+    """At 40,000 disk files, a collection every ten seconds held the lock of the disks half of the time."""
+    limited = Sweep("limited", lambda: None, 10.0, most_share=0.05)
+    assert limited.pause_after(0.5) == 10.0
+    assert limited.pause_after(5) == pytest.approx(95)
+    assert Sweep("unlimited", lambda: None, 10.0).pause_after(50) == 10.0
+
+
+def test_the_report_has_the_grown_interval() -> None:
+    with looping(Sweep("slow", lambda: time.sleep(0.05), 0.01, most_share=0.001)) as loop:
+        (report,) = eventually(lambda: [each for each in loop.report() if each.last_success])
+    assert 50 < report.interval_seconds < FOR_EVER

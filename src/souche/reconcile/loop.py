@@ -22,19 +22,26 @@ log = structlog.get_logger()
 @dataclass(frozen=True)
 class Sweep:
     """An idempotent sweep and its interval in seconds. `on_hint`: it also runs after a hint. `of_region`: only one
-    process runs it at a time; the others skip their round."""
+    process runs it at a time; the others skip their round. `most_share`: the largest share of its time that it may run;
+    for a sweep whose rounds take longer, the more the region holds, the interval grows. None: no limit."""
 
     name: str
     run: Callable[[], None]
     interval_seconds: float
     on_hint: bool = False
     of_region: bool = False
+    most_share: float | None = None
+
+    def pause_after(self, seconds: float) -> float:
+        """The seconds between a round that took `seconds` and the next one."""
+        return max(self.interval_seconds, seconds / self.most_share - seconds if self.most_share else 0)
 
 
 @dataclass(frozen=True)
 class Swept:
     """The rounds of a sweep in this process. `last_success`: the end of the last one that did not fail, or was left to
-    another process, in seconds since the epoch; None: there was none. `failures`: the number of failed rounds."""
+    another process, in seconds since the epoch; None: there was none. `interval_seconds`: until the next round, from
+    the end of the last one that did not fail. `failures`: the number of failed rounds."""
 
     name: str
     interval_seconds: float
@@ -89,7 +96,8 @@ class _Rounds:
         self._wake = threading.Event()
         self._ending = False
         self._problem: str | None = None
-        self._pause = sweep.interval_seconds
+        self._interval = sweep.interval_seconds
+        self._pause = self._interval
         self._last_success: float | None = None
         self._failures = 0
         self._thread = threading.Thread(target=self._work, name=f"sweep-{sweep.name}", daemon=True)
@@ -106,7 +114,7 @@ class _Rounds:
         self._wake.set()
 
     def report(self) -> Swept:
-        return Swept(self._sweep.name, self._sweep.interval_seconds, self._last_success, self._failures)
+        return Swept(self._sweep.name, self._interval, self._last_success, self._failures)
 
     def join(self, timeout_seconds: float) -> None:
         if self._thread.is_alive():
@@ -120,18 +128,18 @@ class _Rounds:
                 self._wake.wait(self._pause)
 
     def _round(self) -> None:
-        interval = self._sweep.interval_seconds
+        began = time.monotonic()
         problem = self._run()
         if problem is None and self._problem is not None:
             log.info("sweep works again", sweep=self._sweep.name)
         failed_before, self._problem = self._problem is not None, problem
         if problem is None:
-            self._pause = interval
+            self._interval = self._pause = self._sweep.pause_after(time.monotonic() - began)
             self._last_success = time.time()
             return
         self._failures += 1
         if failed_before:
-            self._pause = max(interval, min(2 * self._pause, LONGEST_PAUSE_SECONDS))
+            self._pause = max(self._sweep.interval_seconds, min(2 * self._pause, LONGEST_PAUSE_SECONDS))
 
     def _run(self) -> str | None:
         """Run one round. Returns the reason for a failure."""

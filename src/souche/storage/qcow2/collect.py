@@ -52,15 +52,19 @@ def collect(directory: Directory, journal: Journal, max_chain: int, room: Room, 
     """See `VolumeStore.collect`. Merges run without the store's lock; one that fails is logged and left for
     the next collection."""
     directory.scratch.sweep()
+    max_chain = max(max_chain, SHORTEST_BOUND)
+    has_long = True
     if removing:
         with journal.settled():
-            _remove_unnamed(directory, journal)
-    _shorten_chains(directory, journal, max(max_chain, SHORTEST_BOUND), room)
+            has_long = _remove_unnamed(directory, journal) > max_chain
+    if has_long:  # else the headers need not be read again
+        _shorten_chains(directory, journal, max_chain, room)
     with directory.locked():
         return directory.bytes_in_use()
 
 
-def _remove_unnamed(directory: Directory, journal: Journal) -> None:
+def _remove_unnamed(directory: Directory, journal: Journal) -> int:
+    """Remove what no id needs, and record layers. Returns the length of the longest chain, in layers."""
     for pointers in (directory.volumes, directory.snapshots, *directory.trash.values()):
         pointers.sweep()
     journal.sweep()
@@ -74,6 +78,7 @@ def _remove_unnamed(directory: Directory, journal: Journal) -> None:
                 remove(path)
         directory.records.sweep(named)
     _seal_older(directory, journal, chains)
+    return max((len(chain.layers) for chain in chains), default=0)
 
 
 def _made_beside(directory: Directory, lost: Collection[str]) -> set[str]:

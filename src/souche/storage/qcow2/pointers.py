@@ -27,7 +27,8 @@ class Pointers:
             OSError: the medium failed. It must not count as a missing id: a collection would remove the layer.
         """
         try:
-            return (self._root / resource_id).readlink().name
+            target = os.readlink(f"{self._root}/{resource_id}")  # noqa: PTH115  a collection asks for every id
+            return target.rpartition("/")[2] or Path(target).name
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -54,9 +55,8 @@ class Pointers:
 
     def all(self) -> Mapping[str, str]:
         """Every id with the name of its layer."""
-        found = {
-            path.name: self.get(path.name) for path in self._root.iterdir() if not path.name.startswith(".")
-        }
+        names = os.listdir(self._root)  # noqa: PTH208  a Path of each takes longer than the rest
+        found = {name: self.get(name) for name in names if not name.startswith(".")}
         return {resource_id: layer for resource_id, layer in found.items() if layer is not None}
 
     def foreign(self) -> list[str]:
