@@ -13,7 +13,7 @@ PATTERNS: Final[dict[str, Callable[[str], str]]] = {}
 """converts text in which `*` stands for any run of characters to a pattern of the dialect"""
 
 MERGING: Final[set[str]] = set()
-"""dialects whose database merges the parts of an ordered UNION row by row, and stops at the limit of the whole"""
+"""dialects whose database merges the parts of an ordered UNION ALL while its rows are read. They spell `RowNumber`."""
 
 PLAN_EACH: Final = sa.text("/* plan each */")
 """a prefix of statements whose plan depends on the values of their parameters, so that no plan is kept for them"""
