@@ -1,7 +1,9 @@
 """Notifications to a service manager, and the unit for systemd."""
 
 import configparser
+import os
 import shlex
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,8 +11,11 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from starlette.types import Receive, Scope, Send
 
 from souche.cli import commands
+from souche.http import server
+from souche.http.server import Application
 from souche.main import command_line, service
 from tests.test_main import serving
 
@@ -35,6 +40,16 @@ def test_a_region_tells_when_it_is_ready_and_when_it_stops(
         served.process.terminate()
         assert manager.recv(1024) == b"STOPPING=1"
         assert served.process.wait(60) == 0
+
+
+def test_readiness_is_told_once_signals_are_heard() -> None:
+    """A server that was stopped in the moment after it was ready died of the signal, and left its log as it was."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server.run([Application(_app, listening)], lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+
+async def _app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    """Answers nothing."""
 
 
 def test_an_abstract_socket_is_told_too() -> None:

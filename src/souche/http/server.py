@@ -6,7 +6,7 @@ import gc
 import signal
 import socket
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -71,13 +71,14 @@ class _Server(uvicorn.Server):
         yield
 
 
-def run(applications: Sequence[Application]) -> None:
-    """Serve each application on its socket until SIGINT or SIGTERM, then let open requests end."""
+def run(applications: Sequence[Application], on_ready: Callable[[], None] = lambda: None) -> None:
+    """Serve each application on its socket until SIGINT or SIGTERM, then let open requests end. `on_ready` is called
+    when both are heard: a process that it tells may send one at once."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_main(applications))
+        runner.run(_main(applications, on_ready))
 
 
-async def _main(applications: Sequence[Application]) -> None:
+async def _main(applications: Sequence[Application], on_ready: Callable[[], None]) -> None:
     servers = [server_of(each) for each in applications]
 
     def end() -> None:
@@ -87,6 +88,7 @@ async def _main(applications: Sequence[Application]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, end)
+    on_ready()
     # What was made so far lives as long as the process. A collection that walks through it takes 80 ms.
     gc.collect()
     gc.freeze()

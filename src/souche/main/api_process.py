@@ -81,11 +81,14 @@ def run(settings: Settings) -> None:
         context = served.tls.context if served else None
         told = metrics.Metrics(metrics_socket, region)
         told.add_sweeps(sweeps)
-        log.info("answering", region=region.name, api=f"{settings.endpoint}/api/v1", metrics=told.url)
         ready = Readiness(readiness.of_records(region.store))
         api = http_process.api_of(region, health_routes(ready), recorded(told.observe, audit))
-        service.notify(service.READY)
-        server.run([Application(api, listening, tls=context), *told.applications(ready)])
+
+        def tell() -> None:
+            log.info("answering", region=region.name, api=f"{settings.endpoint}/api/v1", metrics=told.url)
+            service.notify(service.READY)
+
+        server.run([Application(api, listening, tls=context), *told.applications(ready)], tell)
         service.notify(service.STOPPING)
 
 

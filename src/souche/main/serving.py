@@ -236,9 +236,12 @@ def run(settings: Settings) -> None:
             applications.append(Application(metadata_app, guests, connections.METADATA))
             if settings.guest_services:
                 applications += _for_guests(served, served.bridge, applications[0])
-        _tell(settings, served, told.url)
-        service.notify(service.READY)
-        server.run(applications)
+
+        def tell() -> None:
+            _tell(settings, served, told.url)
+            service.notify(service.READY)
+
+        server.run(applications, tell)
         service.notify(service.STOPPING)
         wire.remove(home.operator)
         checkpoint_databases(home, CHECKPOINT_SECONDS)
