@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from souche.cli.composition import BackupPlace, Composition, RecordsPlace
-from souche.cli.flags import HomeFlag, JsonFlag
+from souche.cli.flags import DatabaseFileFlag, HomeFlag, JsonFlag
 from souche.cli.groups import DefaultGroup
 from souche.cli.output import errors_shown, show
 from souche.cli.progress import transfer_bar
@@ -34,14 +34,6 @@ DatabaseFlag = Annotated[
         "--database",
         envvar="SOUCHE_DATABASE",
         help="URL of an empty PostgreSQL database for the records, without a password.",
-    ),
-]
-DatabaseFileFlag = Annotated[
-    str,
-    typer.Option(
-        "--database-file",
-        envvar="SOUCHE_DATABASE_FILE",
-        help="File with that URL in its one line, password included, which nobody else may read.",
     ),
 ]
 

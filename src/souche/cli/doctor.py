@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from souche.cli.composition import Composition, RecordsPlace
-from souche.cli.flags import JsonFlag
+from souche.cli.flags import DatabaseFileFlag, JsonFlag
 from souche.cli.output import errors_shown, show
 
 if TYPE_CHECKING:
@@ -41,14 +41,6 @@ DatabaseFlag = Annotated[
         "--database",
         envvar="SOUCHE_DATABASE",
         help="URL of a PostgreSQL database to check too, without a password. Default: that of the home.",
-    ),
-]
-DatabaseFileFlag = Annotated[
-    str,
-    typer.Option(
-        "--database-file",
-        envvar="SOUCHE_DATABASE_FILE",
-        help="File with that URL in its one line, password included, which nobody else may read.",
     ),
 ]
 

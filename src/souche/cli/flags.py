@@ -15,6 +15,15 @@ HomeFlag = Annotated[
     Path, typer.Option("--home", envvar="SOUCHE_HOME", help="Folder of the region.", file_okay=False)
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DatabaseFileFlag = Annotated[
+    str,
+    typer.Option(
+        "--database-file",
+        envvar="SOUCHE_DATABASE_FILE",
+        help="File with that URL in its one line, password included, which nobody else may read.",
+    ),
+]
+"""beside `--database`, whose help a command words for itself"""
 AcceptedCodes = Annotated[
     list[str] | None,
     typer.Option(
