@@ -3,11 +3,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
 
 from souche.errors import StorageFailed
+from souche.reconcile import loop as loop_of_sweeps
 from souche.reconcile.loop import Alone, Sweep, SweepLoop, Swept, always
 from tests.support.polling import eventually
 
@@ -144,7 +146,10 @@ def test_the_interval_grows_with_what_a_round_takes() -> None:
     assert Sweep("unlimited", lambda: None, 10.0).pause_after(50) == 10.0
 
 
-def test_the_report_has_the_grown_interval() -> None:
-    with looping(Sweep("slow", lambda: time.sleep(0.05), 0.01, most_share=0.001)) as loop:
+def test_the_report_has_the_grown_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    began_and_ended = iter([100.0, 105.0])
+    clock = SimpleNamespace(monotonic=lambda: next(began_and_ended), time=lambda: 1.0)
+    monkeypatch.setattr(loop_of_sweeps, "time", clock)
+    with looping(Sweep("slow", Counted(), 10.0, most_share=0.05)) as loop:
         (report,) = eventually(lambda: [each for each in loop.report() if each.last_success])
-    assert 50 < report.interval_seconds < FOR_EVER
+    assert report.interval_seconds == pytest.approx(95)
