@@ -89,9 +89,8 @@ class VersionCache(Generic[Text]):
         """The cached values of rows that still have the cached version, by key."""
         found: dict[str, Text] = {}
         with self._mutex:
-            is_filling = (
-                self._bytes > self._most_bytes // 2
-            )  # before that, the order costs more than it saves
+            # While there is much room, to keep the order costs more than it saves.
+            is_filling = self._bytes > self._most_bytes // 2
             for key, version in versions:
                 kept = self._kept.get(key)
                 if kept is not None and kept[0] == version:
